@@ -1,0 +1,94 @@
+/**
+ * The frames between executor and agent: JSON text over one WebSocket that the executor opens.
+ *
+ *   agent    -> challenge { nonce }
+ *   executor -> hello { identity, signature over the nonce and the agent's certificate, join secret the first time }
+ *   agent    -> welcome { hostId, eventCursor }        or   refused { code, message }, then the socket closes
+ *   executor -> facts, statuses (all of them first, then what changed), events (from the cursor on)
+ *   agent    -> want { pods }     (all that are not over, then what changed), acknowledge { eventCursor }
+ *   agent    -> call { id, ... }  executor -> item/done/failed { id }   agent -> cancel { id }
+ *
+ * A pod that `want` does not name is left alone. The transport's ping and pong tell whether the other side lives.
+ */
+import { z } from "zod";
+
+import { HostFacts } from "./host.ts";
+import { HostId, PodId } from "./ids.ts";
+import { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "./pod.ts";
+
+export const LINK_PATH = "/link";
+/** A frame larger than this closes the link. */
+export const MAX_FRAME_BYTES = 8 * 2 ** 20;
+/** How often the agent pings; a side that hears nothing for three times as long gives the socket up. */
+export const PING_EVERY_MS = 5_000;
+
+/** The bytes that an executor signs to prove its key, bound to the certificate it sees so that nobody can relay them. */
+export function helloBytes(nonce: string, certificateFingerprint: string): Uint8Array {
+  return new TextEncoder().encode(`lium-link/1\n${nonce}\n${certificateFingerprint}`);
+}
+
+export const ToExecutor = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("challenge"), nonce: z.string().min(32).max(128) }),
+  z.strictObject({ type: z.literal("welcome"), hostId: HostId, eventCursor: z.int().min(0) }),
+  z.strictObject({ type: z.literal("refused"), code: z.string(), message: z.string() }),
+  z.strictObject({ type: z.literal("want"), pods: z.array(WantedPod) }),
+  z.strictObject({ type: z.literal("acknowledge"), eventCursor: z.int().min(0) }),
+  z.strictObject({ type: z.literal("logs"), id: z.int(), podId: PodId, query: z.strictObject(logQueryOnTheWire()) }),
+  z.strictObject({ type: z.literal("cancel"), id: z.int() }),
+]);
+export type ToExecutor = z.infer<typeof ToExecutor>;
+
+export const ToAgent = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("hello"),
+    version: z.int(),
+    name: z.string().max(128),
+    publicKey: z.string().length(44),
+    signature: z.string().length(88),
+    joinSecret: z.string().max(128).optional(),
+  }),
+  z.strictObject({ type: z.literal("facts"), facts: HostFacts }),
+  z.strictObject({
+    type: z.literal("statuses"),
+    /** Whether these are all the pods of the host. */
+    complete: z.boolean(),
+    pods: z.array(z.strictObject({ status: PodStatus, wanted: WantedPod.optional() })),
+  }),
+  z.strictObject({ type: z.literal("events"), events: z.array(PodEvent) }),
+  z.strictObject({ type: z.literal("item"), id: z.int(), lines: z.array(LogLine) }),
+  z.strictObject({ type: z.literal("done"), id: z.int() }),
+  z.strictObject({ type: z.literal("failed"), id: z.int(), reason: Reason }),
+]);
+export type ToAgent = z.infer<typeof ToAgent>;
+
+/** LogQuery reads text from a query string; on the link its values already have their types. */
+function logQueryOnTheWire() {
+  return { follow: z.boolean(), tail: z.int(), since: LogQuery.shape.since };
+}
+
+/**
+ * What an operator carries to a new host: `lium-join1.` and base64url of JSON.
+ * The fingerprint is the agent's TLS certificate's SHA-256 in lower-case hex.
+ */
+export const JoinToken = z.strictObject({
+  url: z.url({ protocol: /^wss$/ }),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  secret: z.string().min(32).max(128),
+});
+export type JoinToken = z.infer<typeof JoinToken>;
+
+const TOKEN_PREFIX = "lium-join1.";
+
+export function encodeJoinToken(token: JoinToken): string {
+  return TOKEN_PREFIX + Buffer.from(JSON.stringify(token)).toString("base64url");
+}
+
+/** The token, or undefined when the text is none. */
+export function decodeJoinToken(text: string): JoinToken | undefined {
+  if (!text.startsWith(TOKEN_PREFIX)) return undefined;
+  try {
+    return JoinToken.parse(JSON.parse(Buffer.from(text.slice(TOKEN_PREFIX.length), "base64url").toString()));
+  } catch {
+    return undefined;
+  }
+}
