@@ -173,6 +173,11 @@ export const ERRORS = {
     impact: "The container engine refused a call.",
     remedy: "See the details and the Docker service's journal on the host.",
   },
+  "port-busy": {
+    status: 409,
+    impact: "The pod was not started yet.",
+    remedy: "None is needed: the executor publishes the pod on other ports.",
+  },
   "name-taken": {
     status: 409,
     impact: "A container of that name exists.",

@@ -1,0 +1,89 @@
+/**
+ * From a pod's record to the container that the engine is asked to create. Pure; the hardening of pods lives here.
+ *
+ * The container always begins as root with the kit's init, which starts SSH and then becomes the image's own command as
+ * the image's own user. Sealed values are not in here: they reach the pod through a mounted folder in memory.
+ */
+import type { PodSpec } from "../../protocol/pod.ts";
+import type { PodRecord } from "../pods/state.ts";
+import { kitEntrypoint, kitMounts, type PodDirs, RUN_TMPFS } from "../ssh/pod-kit.ts";
+import { containerName, labelsOf, VOLUME_LABEL } from "./labels.ts";
+import type { ContainerSpec, HostConfig, ImageInfo, Mount } from "./runtime.ts";
+
+const NANO = 1_000_000_000;
+
+export interface ContainerInput {
+  readonly record: PodRecord;
+  readonly image: ImageInfo;
+  readonly dirs: PodDirs;
+  /** The address that ports are published on: every one of the host, unless the operator names one. */
+  readonly bindAddress: string;
+}
+
+export function containerSpec(input: ContainerInput): ContainerSpec {
+  const { record, image } = input;
+  const { spec, podId } = record.wanted;
+  const main = kitEntrypoint(mainProcess(spec, image));
+  return {
+    name: containerName(podId),
+    Image: image.id,
+    User: "0:0",
+    Entrypoint: main.entrypoint,
+    Cmd: main.cmd,
+    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Labels: { ...labelsOf(record) },
+    Hostname: `pod-${podId.slice(-12)}`,
+    ExposedPorts: Object.fromEntries(record.ports.map((port) => [`${port.containerPort}/${port.protocol}`, {}])),
+    ...(image.stopSignal === undefined ? {} : { StopSignal: image.stopSignal }),
+    HostConfig: hostConfig(input),
+  };
+}
+
+/** As Docker combines them: an entrypoint from the spec discards the image's command. */
+function mainProcess(spec: PodSpec, image: ImageInfo): { argv: string[]; user: string; stay: boolean } {
+  const entrypoint = spec.entrypoint ?? image.entrypoint;
+  const command = spec.command ?? (spec.entrypoint === undefined ? image.command : []);
+  const explicit = spec.entrypoint !== undefined || spec.command !== undefined;
+  return { argv: [...entrypoint, ...command], user: image.user, stay: !explicit };
+}
+
+function hostConfig({ record, dirs, bindAddress }: ContainerInput): HostConfig {
+  const { spec } = record.wanted;
+  return {
+    Init: true,
+    NetworkMode: "bridge",
+    PortBindings: Object.fromEntries(
+      record.ports.map((port) => [
+        `${port.containerPort}/${port.protocol}`,
+        [{ HostIp: bindAddress, HostPort: String(port.hostPort) }],
+      ]),
+    ),
+    Mounts: [...kitMounts(dirs).map(bind), ...volumeMount(record)],
+    Tmpfs: {
+      [RUN_TMPFS.path]: RUN_TMPFS.options,
+      ...(spec.readOnlyRoot ? { "/tmp": "rw,exec,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } : {}),
+    },
+    ReadonlyRootfs: spec.readOnlyRoot,
+    Memory: spec.memoryBytes,
+    MemorySwap: spec.memoryBytes,
+    NanoCpus: Math.round(spec.cpus * NANO),
+    PidsLimit: spec.pidsLimit,
+    ShmSize: spec.shmBytes,
+    SecurityOpt: ["no-new-privileges"],
+    LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+    RestartPolicy: { Name: "no" },
+  };
+}
+
+function bind(mount: { hostPath: string; podPath: string; readOnly: boolean }): Mount {
+  return { Type: "bind", Source: mount.hostPath, Target: mount.podPath, ReadOnly: mount.readOnly };
+}
+
+/** A volume belongs to its owner: another hotkey that uses the same name gets other data. */
+function volumeMount({ wanted }: PodRecord): Mount[] {
+  const { volume } = wanted.spec;
+  if (volume === undefined) return [];
+  const Source = `lium-${wanted.owner}-${volume.name}`;
+  const VolumeOptions = { Labels: { [VOLUME_LABEL]: volume.name, "lium.owner": wanted.owner } };
+  return [{ Type: "volume", Source, Target: volume.mountPath, ReadOnly: false, VolumeOptions }];
+}

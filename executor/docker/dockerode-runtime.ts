@@ -1,0 +1,290 @@
+/**
+ * The ContainerRuntime port over the Docker Engine API. The one file that imports dockerode; no type of it gets out.
+ * Every call has a deadline of its own besides the caller's signal.
+ */
+import Dockerode from "dockerode";
+
+import { AppError } from "../../protocol/errors.ts";
+import type { LogLine, LogQuery } from "../../protocol/pod.ts";
+import { engineError, statusOf } from "./errors.ts";
+import { linesOf } from "./log-stream.ts";
+import { createPullProgress } from "./pull-progress.ts";
+import type {
+  ContainerRuntime,
+  ContainerSpec,
+  ContainerState,
+  ImageInfo,
+  PullOptions,
+  RuntimeEvent,
+  SeenContainer,
+} from "./runtime.ts";
+
+const READ_DEADLINE_MS = 15_000;
+/** Creating and starting wait for disks and hooks of the GPU vendors. */
+const WRITE_DEADLINE_MS = 120_000;
+
+export function createDockerRuntime(options: { readonly socketPath: string }): ContainerRuntime {
+  const docker = new Dockerode({ socketPath: options.socketPath });
+  return {
+    info: (signal) =>
+      bounded("info", READ_DEADLINE_MS, signal, async () => {
+        const info: { ServerVersion?: string; DockerRootDir?: string } = await docker.info();
+        return { version: info.ServerVersion ?? "unknown", rootDir: info.DockerRootDir ?? "/var/lib/docker" };
+      }),
+    image: (reference, signal) => readImage(docker, reference, signal),
+    pull: (reference, pullOptions) => pull(docker, reference, pullOptions),
+    create: (spec, signal) =>
+      bounded("create", WRITE_DEADLINE_MS, signal, async (abortSignal) => {
+        const container = await docker.createContainer({ ...toDockerode(spec), abortSignal });
+        return container.id;
+      }),
+    start: (name, signal) =>
+      bounded("start", WRITE_DEADLINE_MS, signal, async (abortSignal) => {
+        await ignoring([304], docker.getContainer(name).start({ abortSignal }));
+      }),
+    stop: (name, graceSeconds, signal) =>
+      bounded("stop", WRITE_DEADLINE_MS + graceSeconds * 1000, signal, async (abortSignal) => {
+        await ignoring([304, 404], docker.getContainer(name).stop({ t: graceSeconds, abortSignal }));
+      }),
+    remove: (name, signal) =>
+      bounded("remove", WRITE_DEADLINE_MS, signal, async (abortSignal) => {
+        await ignoring([404], docker.getContainer(name).remove({ force: true, v: true, abortSignal }));
+      }),
+    inspect: (name, signal) => inspect(docker, name, signal),
+    list: (label, signal) => list(docker, label, signal),
+    logs: (name, query, signal) => logs(docker, { name, query, signal }),
+    events: (label, signal) => events(docker, label, signal),
+  };
+}
+
+async function bounded<T>(
+  call: string,
+  deadlineMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const either = AbortSignal.any([signal, deadline]);
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(either.reason);
+  either.addEventListener("abort", abort, { once: true });
+  try {
+    // Some calls of the library ignore the signal, so the wait ends with it in any case.
+    return await Promise.race([work(either), aborted.promise]);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!deadline.aborted) throw engineError(error, call);
+    const message = `${call}: the engine did not answer within ${deadlineMs} ms`;
+    throw new AppError("engine-unavailable", { message, cause: error });
+  } finally {
+    either.removeEventListener("abort", abort);
+  }
+}
+
+async function ignoring(statuses: readonly number[], call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === undefined || !statuses.includes(status)) throw error;
+  }
+}
+
+async function orUndefined<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+function readImage(docker: Dockerode, reference: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
+  return bounded("inspect image", READ_DEADLINE_MS, signal, async () => {
+    const image = await orUndefined(docker.getImage(reference).inspect());
+    if (image === undefined) return undefined;
+    const config: Partial<typeof image.Config> & { StopSignal?: string } = image.Config ?? {};
+    return {
+      id: image.Id,
+      user: config.User ?? "",
+      entrypoint: toArgv(config.Entrypoint),
+      command: toArgv(config.Cmd),
+      stopSignal: config.StopSignal,
+    };
+  });
+}
+
+function toArgv(value: string | string[] | null | undefined): string[] {
+  if (value === undefined || value === null) return [];
+  return typeof value === "string" ? [value] : value;
+}
+
+async function pull(docker: Dockerode, reference: string, options: PullOptions): Promise<void> {
+  const progress = createPullProgress();
+  const inactivity = new AbortController();
+  const watchdog = setTimeout(() => inactivity.abort(), options.inactivityMs);
+  const abortSignal = AbortSignal.any([options.signal, inactivity.signal]);
+  try {
+    const stream = await docker.pull(reference, {
+      abortSignal,
+      ...(options.auth === undefined ? {} : { authconfig: { ...options.auth, serveraddress: "" } }),
+    });
+    await new Promise<void>((resolve, reject) => {
+      const stop = (): void => reject(new Error("aborted"));
+      abortSignal.addEventListener("abort", stop, { once: true });
+      docker.modem.followProgress(
+        stream,
+        (error) => (error === null || error === undefined ? resolve() : reject(error)),
+        (message: unknown) => {
+          watchdog.refresh();
+          const sum = progress(message);
+          if (sum !== undefined) options.onProgress(sum);
+        },
+      );
+    });
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (!inactivity.signal.aborted) throw engineError(error, "pull", "image-pull-failed");
+    const message = `The registry sent nothing for ${options.inactivityMs / 1000} s.`;
+    throw new AppError("image-pull-stalled", { message, cause: error });
+  } finally {
+    clearTimeout(watchdog);
+    inactivity.abort();
+  }
+}
+
+function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpec): Dockerode.ContainerCreateOptions {
+  const { PortBindings, Mounts, Tmpfs, SecurityOpt, LogConfig, ...limits } = HostConfig;
+  return {
+    ...spec,
+    Entrypoint: [...Entrypoint],
+    Cmd: [...Cmd],
+    Env: [...Env],
+    HostConfig: {
+      ...limits,
+      PortBindings: Object.fromEntries(Object.entries(PortBindings).map(([port, hosts]) => [port, [...hosts]])),
+      Mounts: Mounts.map(({ VolumeOptions, ...mount }) => ({
+        ...mount,
+        ...(VolumeOptions === undefined
+          ? {}
+          : {
+              VolumeOptions: {
+                NoCopy: false,
+                Labels: { ...VolumeOptions.Labels },
+                DriverConfig: { Name: "local", Options: {} },
+              },
+            }),
+      })),
+      Tmpfs: { ...Tmpfs },
+      SecurityOpt: [...SecurityOpt],
+      LogConfig: { Type: LogConfig.Type, Config: { ...LogConfig.Config } },
+    },
+  };
+}
+
+function inspect(docker: Dockerode, name: string, signal: AbortSignal): Promise<SeenContainer | undefined> {
+  return bounded("inspect", READ_DEADLINE_MS, signal, async (abortSignal) => {
+    const info = await orUndefined(docker.getContainer(name).inspect({ abortSignal }));
+    return info === undefined ? undefined : toSeen(info);
+  });
+}
+
+function toSeen(info: Dockerode.ContainerInspectInfo): SeenContainer {
+  return {
+    id: info.Id,
+    name: info.Name.replace(/^\//, ""),
+    state: toState(info.State.Status),
+    labels: info.Config.Labels ?? {},
+    startedAtMs: toInstant(info.State.StartedAt),
+    finishedAtMs: toInstant(info.State.FinishedAt),
+    exitCode: info.State.ExitCode,
+    oomKilled: info.State.OOMKilled,
+  };
+}
+
+/** `dead` is a removal that got stuck, and `restarting` cannot be: we never ask for a restart policy. */
+function toState(status: string): ContainerState {
+  switch (status) {
+    case "created":
+    case "running":
+    case "paused":
+    case "exited":
+      return status;
+    case "restarting":
+      return "running";
+    default:
+      return "removing";
+  }
+}
+
+/** The engine writes the year 1 for an instant that has not come. */
+function toInstant(text: string): number | undefined {
+  const ms = Date.parse(text);
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
+
+function list(docker: Dockerode, label: string, signal: AbortSignal): Promise<SeenContainer[]> {
+  return bounded("list", READ_DEADLINE_MS, signal, async (abortSignal) => {
+    const rows = await docker.listContainers({ all: true, filters: { label: [label] }, abortSignal });
+    const seen = await Promise.all(rows.map((row) => inspect(docker, row.Id, abortSignal)));
+    return seen.filter((container) => container !== undefined);
+  });
+}
+
+interface LogsInput {
+  readonly name: string;
+  readonly query: LogQuery;
+  readonly signal: AbortSignal;
+}
+
+async function* logs(docker: Dockerode, { name, query, signal }: LogsInput): AsyncGenerator<LogLine> {
+  const options = {
+    stdout: true,
+    stderr: true,
+    timestamps: true,
+    tail: query.tail,
+    ...(query.since === undefined ? {} : { since: Date.parse(query.since) / 1000 }),
+    abortSignal: signal,
+  };
+  try {
+    const container = docker.getContainer(name);
+    if (!query.follow) {
+      yield* linesOf([await container.logs({ ...options, follow: false })]);
+      return;
+    }
+    const stream = await container.logs({ ...options, follow: true });
+    yield* linesOf(buffersOf(stream));
+  } catch (error) {
+    if (signal.aborted || statusOf(error) === 404) return;
+    throw engineError(error, "logs");
+  }
+}
+
+async function* events(docker: Dockerode, label: string, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+  try {
+    const stream = await docker.getEvents({ filters: { type: ["container"], label: [label] }, abortSignal: signal });
+    let rest = "";
+    for await (const chunk of buffersOf(stream)) {
+      const lines = (rest + chunk.toString("utf8")).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const event = toEvent(line);
+        if (event !== undefined) yield event;
+      }
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw engineError(error, "events");
+  }
+}
+
+function toEvent(line: string): RuntimeEvent | undefined {
+  if (line.trim() === "") return undefined;
+  const event: { Action?: string; Actor?: { Attributes?: { name?: string } } } = JSON.parse(line);
+  const containerName = event.Actor?.Attributes?.name;
+  return containerName === undefined ? undefined : { containerName, action: event.Action ?? "" };
+}
+
+async function* buffersOf(stream: AsyncIterable<string | Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of stream) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+}

@@ -1,0 +1,114 @@
+/**
+ * The port to a container engine: the verbs that the executor needs and nothing of any engine's library.
+ *
+ * Every call may reject with `engine-unavailable` (nothing is known about the outcome) or `engine-error`.
+ * Verbs that change something are idempotent: starting what runs, stopping what is stopped and removing what is gone succeed.
+ * The fake in test/support and the real engine pass the same suite, test/compliance/container-runtime.suite.ts.
+ */
+import type { LogLine, LogQuery } from "../../protocol/pod.ts";
+
+/** A container as the Docker Engine API describes it in `POST /containers/create`; only the fields that we set. */
+export interface ContainerSpec {
+  readonly name: string;
+  readonly Image: string;
+  readonly User: string;
+  readonly Entrypoint: readonly string[];
+  readonly Cmd: readonly string[];
+  readonly Env: readonly string[];
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly Hostname: string;
+  readonly ExposedPorts: Readonly<Record<string, Record<string, never>>>;
+  readonly StopSignal?: string;
+  readonly HostConfig: HostConfig;
+}
+
+export interface HostConfig {
+  readonly Init: boolean;
+  readonly NetworkMode: string;
+  readonly PortBindings: Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>>;
+  readonly Mounts: readonly Mount[];
+  readonly Tmpfs: Readonly<Record<string, string>>;
+  readonly ReadonlyRootfs: boolean;
+  readonly Memory: number;
+  readonly MemorySwap: number;
+  readonly NanoCpus: number;
+  readonly PidsLimit: number;
+  readonly ShmSize: number;
+  readonly SecurityOpt: readonly string[];
+  readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
+  readonly RestartPolicy: { readonly Name: "no" };
+}
+
+export interface Mount {
+  readonly Type: "bind" | "volume";
+  readonly Source: string;
+  readonly Target: string;
+  readonly ReadOnly: boolean;
+  readonly VolumeOptions?: { readonly Labels: Readonly<Record<string, string>> };
+}
+
+/** What an image says about itself. */
+export interface ImageInfo {
+  readonly id: string;
+  readonly user: string;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly stopSignal: string | undefined;
+}
+
+export type ContainerState = "created" | "running" | "paused" | "exited" | "removing";
+
+/** A container as the engine sees it now. Instants are the host's clock in milliseconds. */
+export interface SeenContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly state: ContainerState;
+  readonly labels: Readonly<Record<string, string>>;
+  /** When its main process last began; undefined before the first start. */
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+}
+
+export interface PullOptions {
+  readonly auth?: { readonly username: string; readonly password: string } | undefined;
+  readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
+  /** Gives up with `image-pull-stalled` when the engine reports nothing for so long; there is no limit in total. */
+  readonly inactivityMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A container of ours changed; look again. */
+export interface RuntimeEvent {
+  readonly containerName: string;
+  readonly action: string;
+}
+
+export interface EngineInfo {
+  readonly version: string;
+  /** Where the engine keeps images and containers. */
+  readonly rootDir: string;
+}
+
+export interface ContainerRuntime {
+  info(signal: AbortSignal): Promise<EngineInfo>;
+  /** The local image, or undefined when it has to be pulled. */
+  image(reference: string, signal: AbortSignal): Promise<ImageInfo | undefined>;
+  pull(reference: string, options: PullOptions): Promise<void>;
+  /** Rejects with `name-taken` when a container of that name exists. Resolves with the container's id. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<string>;
+  /** Rejects with `port-busy` when something else on the host listens on a published port. */
+  start(name: string, signal: AbortSignal): Promise<void>;
+  /** Asks the main process to end and kills it after `graceSeconds`. */
+  stop(name: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Removes the container and its anonymous volumes, running or not. Named volumes stay. */
+  remove(name: string, signal: AbortSignal): Promise<void>;
+  inspect(name: string, signal: AbortSignal): Promise<SeenContainer | undefined>;
+  /** Every container, in any state, that carries this label. */
+  list(label: string, signal: AbortSignal): Promise<SeenContainer[]>;
+  /** What the main process wrote; ends with the container when `follow`, else at the last line. */
+  logs(name: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** Changes of containers that carry this label, from now on. Ends or rejects when the engine goes away. */
+  events(label: string, signal: AbortSignal): AsyncIterable<RuntimeEvent>;
+}

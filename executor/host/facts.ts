@@ -1,0 +1,44 @@
+/**
+ * What this machine is, measured once at start through systeminformation, which blocks the loop while it looks:
+ * so never for a request. The one importer of that package, and of it only cpu, mem, osInfo and fsSize.
+ */
+import { networkInterfaces } from "node:os";
+
+import si from "systeminformation";
+
+import type { HostFacts, HostResources } from "../../protocol/host.ts";
+
+export type MachineFacts = Pick<HostFacts, "hostname" | "os" | "kernel" | "arch" | "cpuModel" | "total">;
+
+/** `diskPath` is where the engine keeps containers: the file system that pods fill. */
+export async function readMachineFacts(diskPath: string): Promise<MachineFacts> {
+  const [cpu, mem, os, disks] = await Promise.all([si.cpu(), si.mem(), si.osInfo(), si.fsSize()]);
+  const disk = disks
+    .filter(({ mount }) => diskPath === mount || diskPath.startsWith(mount.endsWith("/") ? mount : `${mount}/`))
+    .toSorted((a, b) => b.mount.length - a.mount.length)[0];
+  return {
+    hostname: os.hostname,
+    os: `${os.distro} ${os.release}`.trim(),
+    kernel: os.kernel,
+    arch: os.arch,
+    cpuModel: `${cpu.manufacturer} ${cpu.brand}`.trim(),
+    total: { cpus: cpu.cores, memoryBytes: mem.total, diskBytes: disk?.size ?? 0 },
+  };
+}
+
+/** The machine less what the operator keeps for itself; never below zero. */
+export function rentableOf(total: HostResources, reserve: HostResources): HostResources {
+  return {
+    cpus: Math.max(0, total.cpus - reserve.cpus),
+    memoryBytes: Math.max(0, total.memoryBytes - reserve.memoryBytes),
+    diskBytes: Math.max(0, total.diskBytes - reserve.diskBytes),
+  };
+}
+
+/** The first IPv4 address that is not loopback: what renters use when the operator names no public address. */
+export function guessPublicAddress(): string {
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .filter((entry) => entry.family === "IPv4" && !entry.internal && !entry.address.startsWith("172.17."));
+  return addresses[0]?.address ?? "127.0.0.1";
+}

@@ -1,0 +1,176 @@
+/**
+ * What the executor says on one connection to the agent, and how it answers each frame.
+ */
+import { WebSocket } from "ws";
+
+import type { Clock } from "../../common/clock.ts";
+import type { Logger } from "../../common/logger.ts";
+import { AppError, toAppError } from "../../protocol/errors.ts";
+import type { HostFacts } from "../../protocol/host.ts";
+import type { PodId } from "../../protocol/ids.ts";
+import { helloBytes, type ToAgent, ToExecutor } from "../../protocol/link.ts";
+import type { LogLine, LogQuery, PodEvent, PodStatus, WantedPod } from "../../protocol/pod.ts";
+import { LINK_VERSION } from "../../protocol/version.ts";
+import type { Membership } from "./membership.ts";
+
+/** This host's identity: an ed25519 key that never leaves it. */
+export interface Identity {
+  /** base64 of the raw 32 bytes. */
+  readonly publicKey: string;
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+interface Report {
+  readonly status: PodStatus;
+  readonly wanted: WantedPod;
+}
+
+/** What the link needs of the pods. */
+export interface PodsPort {
+  reports(): readonly Report[];
+  onStatus(listener: (report: Report, events: readonly PodEvent[]) => void): () => void;
+  want(wanted: WantedPod): Promise<void>;
+  logs(podId: PodId, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+}
+
+/** The events that the agent has not acknowledged. */
+export interface EventsPort {
+  eventsAfter(cursor: number, limit: number): PodEvent[];
+  dropEventsUpTo(cursor: number): void;
+}
+
+export interface SessionDeps {
+  readonly membership: Membership;
+  /** The name that operators see. */
+  readonly name: string;
+  readonly identity: Identity;
+  readonly pods: PodsPort;
+  readonly events: EventsPort;
+  readonly facts: () => HostFacts;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called once the agent has let this host in. */
+  readonly onWelcome: () => Promise<void>;
+}
+
+const EVENTS_A_FRAME = 500;
+const MAX_BUFFERED_BYTES = 16 * 2 ** 20;
+/** Logs wait while so much is unsent. */
+const SLOW_BUFFERED_BYTES = 2 ** 20;
+
+/** What is said on one connection. */
+export class Session {
+  readonly #socket: WebSocket;
+  readonly #deps: SessionDeps;
+  readonly #over: AbortSignal;
+  readonly #streams = new Map<number, AbortController>();
+  welcomed = false;
+
+  constructor(socket: WebSocket, deps: SessionDeps, over: AbortSignal) {
+    this.#socket = socket;
+    this.#deps = deps;
+    this.#over = over;
+  }
+
+  async receive(text: string): Promise<void> {
+    const frame = parseFrame(text);
+    switch (frame.type) {
+      case "challenge":
+        return this.#hello(frame.nonce);
+      case "refused":
+        throw new AppError(frame.code === "join-token-invalid" ? frame.code : "link-refused", {
+          message: frame.message,
+        });
+      case "welcome":
+        return this.#welcome(frame.eventCursor);
+      case "want":
+        await Promise.all(frame.pods.map((wanted) => this.#deps.pods.want(wanted)));
+        return;
+      case "acknowledge":
+        return this.#deps.events.dropEventsUpTo(frame.eventCursor);
+      case "logs":
+        void this.#streamLogs(frame.id, frame.podId, frame.query);
+        return;
+      case "cancel":
+        this.#streams.get(frame.id)?.abort();
+        return;
+    }
+  }
+
+  #hello(nonce: string): void {
+    const { fingerprint, joinSecret } = this.#deps.membership;
+    const signature = Buffer.from(this.#deps.identity.sign(helloBytes(nonce, fingerprint))).toString("base64");
+    this.#send({
+      type: "hello",
+      version: LINK_VERSION,
+      name: this.#deps.name,
+      publicKey: this.#deps.identity.publicKey,
+      signature,
+      ...(joinSecret === undefined ? {} : { joinSecret }),
+    });
+  }
+
+  async #welcome(eventCursor: number): Promise<void> {
+    const { pods, events, facts, log } = this.#deps;
+    this.welcomed = true;
+    log.info("linked to the agent", { url: this.#deps.membership.url });
+    const stop = pods.onStatus((report, newEvents) => {
+      this.#send({ type: "statuses", complete: false, pods: [report] });
+      if (newEvents.length > 0) this.#send({ type: "events", events: [...newEvents] });
+    });
+    this.#over.addEventListener("abort", stop);
+    this.#send({ type: "facts", facts: facts() });
+    this.#send({ type: "statuses", complete: true, pods: [...pods.reports()] });
+    for (let cursor = eventCursor; ;) {
+      const batch = events.eventsAfter(cursor, EVENTS_A_FRAME);
+      const last = batch.at(-1);
+      if (last === undefined) break;
+      this.#send({ type: "events", events: batch });
+      cursor = last.cursor;
+    }
+    await this.#deps.onWelcome();
+  }
+
+  async #streamLogs(id: number, podId: PodId, query: LogQuery): Promise<void> {
+    const cancel = new AbortController();
+    this.#streams.set(id, cancel);
+    const signal = AbortSignal.any([cancel.signal, this.#over]);
+    try {
+      for await (const line of this.#deps.pods.logs(podId, query, signal)) {
+        this.#send({ type: "item", id, lines: [line] });
+        await this.#drained(signal);
+        if (signal.aborted) break;
+      }
+      this.#send({ type: "done", id });
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      this.#send({ type: "failed", id, reason: { code, message } });
+    } finally {
+      this.#streams.delete(id);
+    }
+  }
+
+  /** A slow reader of logs slows the reading down, not the memory up. */
+  async #drained(signal: AbortSignal): Promise<void> {
+    while (this.#socket.bufferedAmount > SLOW_BUFFERED_BYTES && !signal.aborted) {
+      await this.#deps.clock.sleep(20, signal).catch(() => undefined);
+    }
+  }
+
+  #send(frame: ToAgent): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#socket.terminate();
+      return;
+    }
+    this.#socket.send(JSON.stringify(frame));
+  }
+}
+
+function parseFrame(text: string): ToExecutor {
+  try {
+    return ToExecutor.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new AppError("link-protocol", { message: "The agent sent a frame that this version does not know.", cause });
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Builds the executor. The order here is the start order; closing is the reverse, and it never ends a pod.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+
+import { systemClock } from "../common/clock.ts";
+import { createKeyedLock } from "../common/keyed-lock.ts";
+import { createLifecycle } from "../common/lifecycle.ts";
+import { createLogger, type Logger } from "../common/logger.ts";
+import { VERSION } from "../common/version.ts";
+import type { HostFacts } from "../protocol/host.ts";
+import { type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
+import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
+import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
+import { simulatedGpus } from "./gpus/simulated.ts";
+import { guessPublicAddress, readMachineFacts, rentableOf } from "./host/facts.ts";
+import { isPortFree } from "./host/free-port.ts";
+import { loadHostKeys } from "./identity.ts";
+import { LinkClient } from "./link/client.ts";
+import { loadMembership, saveMembership } from "./link/membership.ts";
+import { openLedger } from "./pods/ledger.ts";
+import { Pods } from "./pods/reconcile.ts";
+import { buildPodKit } from "./ssh/pod-kit.ts";
+
+const CLOSE_DEADLINE_MS = 10_000;
+const ENGINE_WAIT_MS = 10_000;
+
+/** Runs until a signal asks for the end. Throws an AppError when the start fails. */
+export async function serveExecutor(options: { readonly configPath: string }): Promise<void> {
+  const config = await loadExecutorConfig(options.configPath);
+  const log = createLogger({ name: "executor", level: config.logLevel });
+  const life = createLifecycle({ log, deadlineMs: CLOSE_DEADLINE_MS });
+  try {
+    await start(config, log, life);
+  } catch (error) {
+    life.stop("the start failed");
+    await life.run();
+    throw error;
+  }
+  await life.run();
+}
+
+async function start(config: ExecutorConfig, log: Logger, life: ReturnType<typeof createLifecycle>): Promise<void> {
+  const clock = systemClock();
+  const keys = await loadHostKeys(config.stateDir);
+  const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
+  const engine = await engineInfo(runtime, log);
+  const kit = await buildPodKit({ stateDir: config.stateDir, signal: life.signal });
+
+  const ledger = openLedger(join(config.stateDir, "ledger.db"));
+  life.add("ledger", () => ledger.close());
+
+  const gpus = simulatedGpus(config.gpus.simulate, keys.identity.publicKey);
+  const machine = await readMachineFacts(engine.rootDir);
+  const publicAddress = config.network.publicAddress ?? guessPublicAddress();
+  const facts: HostFacts = {
+    ...machine,
+    engineVersion: engine.version,
+    executorVersion: VERSION,
+    publicAddress,
+    sealingKey: keys.sealing.publicKey,
+    rentable: rentableOf(machine.total, config.reserve),
+    gpus: [...gpus.list()],
+  };
+
+  const secretsDir = join(config.runDir, "secrets");
+  await mkdir(secretsDir, { recursive: true, mode: 0o700 });
+  const { bindAddress } = config.network;
+  const pods = new Pods(
+    { ranges: portRanges(config), publicAddress, resyncMs: config.pods.resyncSeconds * 1000 },
+    {
+      runtime,
+      ledger,
+      clock,
+      log,
+      sealingKey: keys.sealing,
+      dirsOf: ({ wanted: { podId } }) => ({
+        kitDir: kit.dir,
+        podDir: join(config.stateDir, "pods", podId),
+        secretDir: join(secretsDir, podId),
+      }),
+      bindAddress,
+      probeAddress: bindAddress === "0.0.0.0" ? "127.0.0.1" : bindAddress,
+      limits: {
+        pullInactivityMs: config.pods.pullInactivitySeconds * 1000,
+        probeMs: config.pods.probeSeconds * 1000,
+        stopGraceSeconds: config.pods.stopGraceSeconds,
+      },
+      admissions: createKeyedLock(),
+      gpus: () => gpus.list(),
+      rentable: () => facts.rentable,
+      isPortFree: (port, protocol) => isPortFree(port, protocol, bindAddress),
+      bootId: await readBootId(),
+    },
+  );
+  life.add("pods", () => pods.close());
+  await pods.start();
+  log.info("pods adopted", { pods: pods.reports().length, gpus: facts.gpus.length, engine: engine.version });
+
+  const membership = await loadMembership(config.stateDir);
+  if (membership === undefined) {
+    log.warn("this host has not joined an agent: run `lium-executor join TOKEN`", {});
+    return;
+  }
+  const link = new LinkClient(
+    { reconnectMs: { first: 250, longest: 15_000 } },
+    {
+      membership,
+      name: config.name ?? hostname(),
+      identity: keys.identity,
+      pods,
+      events: ledger,
+      facts: () => facts,
+      clock,
+      random: Math.random,
+      log,
+      onWelcome: () => saveMembership(config.stateDir, { url: membership.url, fingerprint: membership.fingerprint }),
+    },
+  );
+  life.add("link", () => link.close());
+  link.start();
+}
+
+/** The engine may come up after us; what it says of itself is not worth waiting long for. */
+async function engineInfo(runtime: ContainerRuntime, log: Logger): Promise<EngineInfo> {
+  try {
+    return await runtime.info(AbortSignal.timeout(ENGINE_WAIT_MS));
+  } catch (error) {
+    log.warn("the container engine does not answer yet", { error });
+    return { version: "unavailable", rootDir: "/var/lib/docker" };
+  }
+}
+
+async function readBootId(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+}

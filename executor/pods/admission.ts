@@ -1,0 +1,60 @@
+/**
+ * May this pod run here? The host's own check of a wish, after the agent's: pure, and refusal is a normal answer.
+ */
+import type { ErrorCode } from "../../protocol/errors.ts";
+import type { Gpu } from "../../protocol/gpu.ts";
+import type { HostResources } from "../../protocol/host.ts";
+import type { Reason, WantedPod } from "../../protocol/pod.ts";
+import type { Claims } from "./claims.ts";
+
+export interface AdmissionInput {
+  readonly wanted: WantedPod;
+  readonly claims: Claims;
+  readonly gpus: readonly Gpu[];
+  readonly rentable: HostResources;
+  readonly sealingKey: string;
+}
+
+/** Why the pod is refused, or undefined when it is admitted. */
+export function refusalOf(input: AdmissionInput): Reason | undefined {
+  return gpuRefusal(input) ?? resourceRefusal(input) ?? secretRefusal(input);
+}
+
+function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefined {
+  if (wanted.gpus.length !== wanted.spec.gpus.count) {
+    return refusal("gpu-unknown", "The number of assigned GPUs differs from the number that was asked for.", {});
+  }
+  for (const uuid of wanted.gpus) {
+    if (!gpus.some((gpu) => gpu.uuid === uuid))
+      return refusal("gpu-unknown", `GPU ${uuid} is not on this host.`, { uuid });
+    const holder = claims.gpus.get(uuid);
+    if (holder !== undefined && holder !== wanted.podId) {
+      return refusal("gpu-taken", `GPU ${uuid} is held by pod ${holder}.`, { uuid, holder });
+    }
+  }
+  return undefined;
+}
+
+function resourceRefusal({ wanted: { spec }, claims: { used }, rentable }: AdmissionInput): Reason | undefined {
+  for (const kind of ["cpus", "memoryBytes", "diskBytes"] as const) {
+    const free = Math.max(0, rentable[kind] - used[kind]);
+    if (spec[kind] > free) {
+      return refusal("host-full", `The pod asks for ${spec[kind]} ${kind}, and ${free} are free.`, {
+        resource: kind,
+        asked: spec[kind],
+        free,
+      });
+    }
+  }
+  return undefined;
+}
+
+function secretRefusal({ wanted: { spec }, sealingKey }: AdmissionInput): Reason | undefined {
+  const sealed = [spec.sealedEnv, spec.registryAuth?.password].filter((value) => value !== undefined);
+  if (sealed.every((value) => value.to === sealingKey)) return undefined;
+  return refusal("secret-wrong-host", "A sealed value is sealed to another host's key.", {});
+}
+
+function refusal(code: ErrorCode, message: string, details: Record<string, unknown>): Reason {
+  return { code, message, details };
+}

@@ -1,0 +1,257 @@
+/**
+ * All pods of this host: takes wishes in, gives each pod its lane, listens to the engine, tells what is.
+ *
+ * A pod leaves only by its own wish or lease. What the ledger lost is rebuilt from labels; what cannot be read is left
+ * alone and blocks the GPUs of the host. Closing stops the lanes and no pod.
+ */
+import { setMaxListeners } from "node:events";
+
+import type { KeyedLock } from "../../common/keyed-lock.ts";
+import { AppError } from "../../protocol/errors.ts";
+import type { Gpu } from "../../protocol/gpu.ts";
+import type { HostResources } from "../../protocol/host.ts";
+import type { PodId } from "../../protocol/ids.ts";
+import {
+  type LogLine,
+  type LogQuery,
+  type PodEvent,
+  type PodStatus,
+  type Reason,
+  WantedPod,
+} from "../../protocol/pod.ts";
+import { containerName, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
+import { SSH_PORT } from "../ssh/pod-kit.ts";
+import { refusalOf } from "./admission.ts";
+import { claimsOf, portKey } from "./claims.ts";
+import { type LaneDeps, PodLane } from "./lane.ts";
+import type { LedgerEntry } from "./ledger.ts";
+import { choosePorts, type PortRange } from "./ports.ts";
+import type { PodRecord } from "./state.ts";
+
+export interface PodsOptions {
+  readonly ranges: readonly PortRange[];
+  readonly publicAddress: string;
+  readonly resyncMs: number;
+}
+
+export interface PodsDeps extends Omit<LaneDeps, "otherPorts" | "onStatus"> {
+  readonly admissions: KeyedLock;
+  readonly gpus: () => readonly Gpu[];
+  readonly rentable: () => HostResources;
+  readonly isPortFree: (port: number, protocol: "tcp" | "udp") => Promise<boolean>;
+  /** Changes with every boot of the machine. */
+  readonly bootId: string;
+}
+
+/** What one pod is like now, and the wish behind it. */
+export interface PodReport {
+  readonly status: PodStatus;
+  readonly wanted: WantedPod;
+}
+
+export type StatusListener = (report: PodReport, events: readonly PodEvent[]) => void;
+
+/** What the engine may tell about a container that calls for a new look; our own creating and starting does not. */
+const TELLING = new Set(["die", "oom", "stop", "destroy", "pause", "unpause"]);
+const ENGINE_RETRY_MS = 1_000;
+const KEEP_OVER_MS = 24 * 3_600_000;
+const BOOT_ID = "boot-id";
+
+export class Pods {
+  readonly #options: PodsOptions;
+  readonly #deps: PodsDeps;
+  readonly #lanes = new Map<PodId, PodLane>();
+  readonly #listeners = new Set<StatusListener>();
+  readonly #busyPorts = new Set<string>();
+  readonly #closing = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  #unreadable: readonly string[] = [];
+
+  constructor(options: PodsOptions, deps: PodsDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /** Adopts every pod of the ledger and of the engine; resolves when each has been looked at once, engine willing. */
+  async start(): Promise<void> {
+    const { ledger, log, bootId } = this.#deps;
+    const { entries, damaged } = ledger.readAll();
+    if (damaged.length > 0) log.error("records in the ledger could not be read and were set aside", { damaged });
+    const rebooted = ledger.getMeta(BOOT_ID) !== undefined && ledger.getMeta(BOOT_ID) !== bootId;
+    const looks = entries.map((entry) => this.#addLane(rebooted ? afterReboot(entry) : entry, false).start());
+    ledger.setMeta(BOOT_ID, bootId);
+    looks.push(
+      this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error })),
+    );
+    this.#loops.push(this.#listen(), this.#resync());
+    await Promise.all(looks);
+  }
+
+  onStatus(listener: StatusListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  reports(): PodReport[] {
+    return [...this.#lanes.values()].flatMap((lane) =>
+      lane.status === undefined ? [] : [{ status: lane.status, wanted: lane.record.wanted }],
+    );
+  }
+
+  /** Containers with our label that no record can be made of. They block every GPU of the host. */
+  get unreadable(): readonly string[] {
+    return this.#unreadable;
+  }
+
+  /** Takes a wish. It is durable when this resolves; an older one than known is ignored. */
+  async want(wanted: WantedPod): Promise<void> {
+    const lane = this.#lanes.get(wanted.podId);
+    if (lane !== undefined) return lane.wish(wanted);
+    await this.#deps.admissions.run("admission", () => this.#admit(wanted), this.#closing.signal);
+  }
+
+  logs(podId: PodId, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
+    if (!this.#lanes.has(podId)) throw new AppError("pod-not-found");
+    return this.#deps.runtime.logs(containerName(podId), query, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all([...this.#loops, ...[...this.#lanes.values()].map((lane) => lane.close())]);
+  }
+
+  async #admit(wanted: WantedPod): Promise<void> {
+    const known = this.#lanes.get(wanted.podId);
+    if (known !== undefined) return known.wish(wanted);
+    const records = this.#records();
+    const blank: PodRecord = { wanted, acceptedAtMs: this.#deps.clock.now(), ports: [], timeline: {} };
+    const failure =
+      wanted.goal === "ended"
+        ? undefined
+        : refusalOf({
+            wanted,
+            claims: claimsOf(records),
+            gpus: this.#unreadable.length > 0 ? [] : this.#deps.gpus(),
+            rentable: this.#deps.rentable(),
+            sealingKey: this.#deps.sealingKey.publicKey,
+          });
+    const record = failure === undefined ? await this.#withPorts(blank) : { ...blank, failure };
+    this.#deps.ledger.saveRecord(record);
+    void this.#addLane({ record, status: undefined }, wanted.goal !== "ended").start();
+  }
+
+  /** The record with free host ports, or with the reason why there are none. */
+  async #withPorts(record: PodRecord): Promise<PodRecord> {
+    const { isPortFree } = this.#deps;
+    const claimed = claimsOf(this.#records().filter((other) => other.wanted.podId !== record.wanted.podId)).ports;
+    const requests = [{ containerPort: SSH_PORT, protocol: "tcp" as const }, ...record.wanted.spec.ports];
+    const busy = new Set(this.#busyPorts);
+    for (;;) {
+      const ports = choosePorts({
+        podId: record.wanted.podId,
+        requests,
+        ranges: this.#options.ranges,
+        isTaken: (key) => claimed.has(key) || busy.has(key),
+      });
+      if (ports === undefined) return { ...record, failure: NO_PORTS };
+      const free = await Promise.all(ports.map(({ hostPort, protocol }) => isPortFree(hostPort, protocol)));
+      if (free.every(Boolean)) return { ...record, ports };
+      for (const [index, { hostPort, protocol }] of ports.entries()) {
+        if (free[index] !== true) busy.add(portKey(hostPort, protocol));
+      }
+    }
+  }
+
+  #records(): PodRecord[] {
+    return [...this.#lanes.values()].map((lane) => lane.record);
+  }
+
+  #addLane(entry: LedgerEntry, fresh: boolean): PodLane {
+    const { record } = entry;
+    const lane: PodLane = new PodLane(
+      { record, previousStatus: entry.status, fresh, ...this.#options },
+      {
+        ...this.#deps,
+        otherPorts: async (current) => {
+          for (const { hostPort, protocol } of current.ports) this.#busyPorts.add(portKey(hostPort, protocol));
+          const { ports } = await this.#deps.admissions.run(
+            "admission",
+            () => this.#withPorts(current),
+            this.#closing.signal,
+          );
+          return { ...current, ports };
+        },
+        onStatus: (status, events) => {
+          for (const listener of this.#listeners) listener({ status, wanted: lane.record.wanted }, events);
+        },
+      },
+    );
+    this.#lanes.set(record.wanted.podId, lane);
+    return lane;
+  }
+
+  /** Makes records of labelled containers that the ledger does not know. */
+  async #rebuild(): Promise<void> {
+    const { runtime, ledger, log } = this.#deps;
+    const containers = await runtime.list(POD_LABEL, this.#closing.signal);
+    const unreadable: string[] = [];
+    for (const container of containers) {
+      const podId = podIdOfName(container.name);
+      if (podId !== undefined && this.#lanes.has(podId)) continue;
+      const record = recordFromLabels(container.labels);
+      if (record === undefined || container.name !== containerName(record.wanted.podId)) {
+        unreadable.push(container.name);
+        continue;
+      }
+      log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
+      ledger.saveRecord(record);
+      void this.#addLane({ record, status: undefined }, false).start();
+    }
+    if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });
+    this.#unreadable = unreadable;
+  }
+
+  async #listen(): Promise<void> {
+    const { runtime, clock, log } = this.#deps;
+    while (!this.#closing.signal.aborted) {
+      try {
+        for await (const event of runtime.events(POD_LABEL, this.#closing.signal)) {
+          const podId = TELLING.has(event.action) ? podIdOfName(event.containerName) : undefined;
+          if (podId !== undefined) this.#lanes.get(podId)?.look();
+        }
+      } catch (error) {
+        log.warn("the engine's events are lost for now", { error });
+      }
+      // What happened while nobody listened is seen by looking.
+      await clock.sleep(ENGINE_RETRY_MS, this.#closing.signal).catch(() => undefined);
+      for (const lane of this.#lanes.values()) lane.look();
+    }
+  }
+
+  async #resync(): Promise<void> {
+    const { clock, ledger, log } = this.#deps;
+    while (!this.#closing.signal.aborted) {
+      await clock.sleep(this.#options.resyncMs, this.#closing.signal).catch(() => undefined);
+      if (this.#closing.signal.aborted) return;
+      for (const [podId, lane] of this.#lanes) {
+        const { overAt } = lane.record;
+        if (overAt === undefined) lane.look();
+        else if (clock.now() - Date.parse(overAt) > KEEP_OVER_MS) {
+          this.#lanes.delete(podId);
+          ledger.forget(podId);
+        }
+      }
+      await this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error }));
+    }
+  }
+}
+
+const NO_PORTS: Reason = { code: "ports-exhausted", message: "No free host port is left in the configured range." };
+
+/** A pod that ran when the machine went down is to run again; one that had ended by itself or was stopped is not. */
+function afterReboot({ record, status }: LedgerEntry): LedgerEntry {
+  const stayedDown = status?.phase === "exited" || status?.phase === "stopped";
+  if (record.lastStart === undefined || stayedDown) return { record, status };
+  return { record: { ...record, lastStart: { ...record.lastStart, run: 0 } }, status };
+}

@@ -1,0 +1,132 @@
+/**
+ * A pod in the executor's eyes: the record (what was promised, on disk) and what is seen of it now (engine and files).
+ * The phase is derived from the two and never stored, so it cannot be wrong after a crash.
+ *
+ *            no image      no container     created        running, no SSH yet
+ *   accept ──▶ pulling ──▶ creating ──────▶ starting ────────────┐
+ *                                              ▲                 ▼
+ *                        start, restart        │   ┌──────── running ◀──▶ degraded   SSH lost, SSH back
+ *                     ┌────────────────────────┤   │            │
+ *                  stopped ◀── stopping ◀──────┼───┘            ▼ the main process ended by itself
+ *                     │           (goal)       └────────────  exited
+ *                     ▼                                         │
+ *   from any state: ending ──▶ ended   (asked for, lease over)  │
+ *                          └─▶ failed  (could not be made to run the first time)
+ *   The engine does not answer: unknown, whatever came before; nothing is done or concluded.
+ */
+import { z } from "zod";
+
+import { Instant } from "../../protocol/ids.ts";
+import { type PodPhase, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
+import type { ImageInfo, SeenContainer } from "../docker/runtime.ts";
+
+/** A port of the pod and the host's port that it is published on. */
+export const PortBinding = z.strictObject({ ...PortRequest.shape, hostPort: z.int().min(1).max(65_535) });
+export type PortBinding = z.infer<typeof PortBinding>;
+
+/** What was promised for a pod. Instants are this host's clock in milliseconds. */
+export const PodRecord = z.strictObject({
+  wanted: WantedPod,
+  acceptedAtMs: z.number(),
+  /** The newest start of the main process that we know of, and the `runs` that it answered. */
+  lastStart: z.strictObject({ run: z.int(), startedAtMs: z.number() }).optional(),
+  ports: z.array(PortBinding),
+  /** Why the pod cannot be made to run; set once, before its first start, and the pod is taken down. */
+  failure: Reason.optional(),
+  /** Stages of the first start, in milliseconds since acceptedAtMs. */
+  timeline: Timeline,
+  /** Set when nothing of the pod is left on this host. */
+  overAt: Instant.optional(),
+});
+export type PodRecord = z.infer<typeof PodRecord>;
+
+export interface Seen {
+  readonly container: SeenContainer | undefined;
+  /** Looked up only while there is no container. */
+  readonly image: ImageInfo | undefined;
+  /** Lines of the authorized_keys file; undefined when there is none. */
+  readonly keys: readonly string[] | undefined;
+  /** The public line of the pod's SSH host key; undefined before its files are written. */
+  readonly hostKey: string | undefined;
+}
+
+/** How SSH does for one run of the main process. */
+export interface SshHealth {
+  /** The start that this is about: a later start has to prove itself anew. */
+  readonly startedAtMs: number;
+  readonly state: "ready" | "lost";
+}
+
+export type Goal = "running" | "stopped" | "ended";
+
+/** What should be at this moment: the wish, cut short by a failure or by the end of the lease. */
+export function goalOf(record: PodRecord, nowMs: number): Goal {
+  if (record.failure !== undefined || record.wanted.goal === "ended") return "ended";
+  const { expiresAt, graceSeconds } = record.wanted.spec.lease;
+  const expiresAtMs = Date.parse(expiresAt);
+  if (nowMs >= expiresAtMs + graceSeconds * 1000) return "ended";
+  if (nowMs >= expiresAtMs) return "stopped";
+  return record.wanted.goal;
+}
+
+/** When time alone will change the goal next, or undefined. */
+export function nextDeadlineMs(record: PodRecord, nowMs: number): number | undefined {
+  if (record.overAt !== undefined) return undefined;
+  const { expiresAt, graceSeconds } = record.wanted.spec.lease;
+  return [Date.parse(expiresAt), Date.parse(expiresAt) + graceSeconds * 1000].find((at) => at > nowMs);
+}
+
+/**
+ * Whether the newest request to run has been answered by a start of the main process. A start that we do not know of came
+ * after the last one that we recorded, so it answers the request: a crash between starting and recording it does no harm.
+ * Instants are compared for equality only, so a clock that jumps cannot restart a pod.
+ */
+export function hasRunAsAsked(record: PodRecord, container: SeenContainer): boolean {
+  if (container.startedAtMs === undefined) return false;
+  const { lastStart } = record;
+  return lastStart?.startedAtMs !== container.startedAtMs || lastStart.run >= record.wanted.runs;
+}
+
+/** The record with the start that is seen now, or the same record when it is known. */
+export function withSeenStart(record: PodRecord, container: SeenContainer | undefined): PodRecord {
+  if (container?.startedAtMs === undefined || record.lastStart?.startedAtMs === container.startedAtMs) return record;
+  return { ...record, lastStart: { run: record.wanted.runs, startedAtMs: container.startedAtMs } };
+}
+
+export interface PhaseInput {
+  readonly record: PodRecord;
+  /** Undefined while the engine does not answer. */
+  readonly seen: Seen | undefined;
+  readonly ssh: SshHealth | undefined;
+  readonly nowMs: number;
+}
+
+export function phaseOf(input: PhaseInput): PodPhase {
+  const { record, seen, nowMs } = input;
+  if (record.overAt !== undefined) return record.failure === undefined ? "ended" : "failed";
+  if (seen === undefined) return "unknown";
+  const goal = goalOf(record, nowMs);
+  if (goal === "ended") return "ending";
+  const { container } = seen;
+  if (goal === "stopped")
+    return container?.state === "running" || container?.state === "paused" ? "stopping" : "stopped";
+  if (container === undefined) return seen.image === undefined ? "pulling" : "creating";
+  return runningPhase(record, container, input.ssh);
+}
+
+function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealth | undefined): PodPhase {
+  switch (container.state) {
+    case "created":
+      return "starting";
+    case "running":
+      if (!hasRunAsAsked(record, container)) return "stopping";
+      if (ssh === undefined || ssh.startedAtMs !== container.startedAtMs) return "starting";
+      return ssh.state === "ready" ? "running" : "degraded";
+    case "paused":
+      return "degraded";
+    case "exited":
+      return hasRunAsAsked(record, container) ? "exited" : "starting";
+    case "removing":
+      return "creating";
+  }
+}

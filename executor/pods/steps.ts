@@ -1,0 +1,162 @@
+/**
+ * Doing one step of the plan: a table from step to action. Each is idempotent; each returns what is seen afterwards, so that
+ * the next step needs no second look. None decides anything.
+ */
+import type { Clock } from "../../common/clock.ts";
+import { openSealed, type SealingKeyPair } from "../../common/sealed-box.ts";
+import { AppError } from "../../protocol/errors.ts";
+import { Environment, type PodSpec, type PodStatus, type Timeline } from "../../protocol/pod.ts";
+import { containerSpec } from "../docker/container-spec.ts";
+import { containerName } from "../docker/labels.ts";
+import type { ContainerRuntime } from "../docker/runtime.ts";
+import { generateSshHostKey } from "../ssh/host-key.ts";
+import { removePodFiles, writeAuthorizedKeys, writePodFiles, writeSecretEnv } from "../ssh/pod-files.ts";
+import { type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
+import { waitForSsh } from "../ssh/probe.ts";
+import type { Step } from "./plan.ts";
+import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
+
+/** Everything known about a pod between two steps. */
+export interface Turn {
+  readonly record: PodRecord;
+  readonly seen: Seen;
+  readonly ssh: SshHealth | undefined;
+}
+
+export interface StepDeps {
+  readonly runtime: ContainerRuntime;
+  readonly clock: Clock;
+  readonly sealingKey: SealingKeyPair;
+  readonly dirsOf: (record: PodRecord) => PodDirs;
+  readonly bindAddress: string;
+  /** Where the probe reaches published ports. */
+  readonly probeAddress: string;
+  readonly limits: StepLimits;
+}
+
+export interface StepLimits {
+  readonly pullInactivityMs: number;
+  readonly probeMs: number;
+  readonly stopGraceSeconds: number;
+}
+
+export interface StepContext {
+  readonly deps: StepDeps;
+  readonly signal: AbortSignal;
+  readonly onPull: (progress: NonNullable<PodStatus["pull"]>) => void;
+}
+
+type Action = (turn: Turn, context: StepContext) => Promise<Turn>;
+
+export const ACTIONS: Readonly<Record<Step, Action>> = {
+  pull,
+  create,
+  start,
+  "write-keys": writeKeys,
+  probe,
+  stop,
+  remove,
+  release,
+};
+
+async function pull(turn: Turn, { deps, signal, onPull }: StepContext): Promise<Turn> {
+  const { image, registryAuth } = turn.record.wanted.spec;
+  const auth = registryAuth && {
+    username: registryAuth.username,
+    password: new TextDecoder().decode(openSealed(registryAuth.password, deps.sealingKey)),
+  };
+  await deps.runtime.pull(image, { auth, onProgress: onPull, inactivityMs: deps.limits.pullInactivityMs, signal });
+  const info = await deps.runtime.image(image, signal);
+  if (info === undefined) throw new AppError("image-not-found", { message: `${image} is missing after its pull.` });
+  return { ...turn, seen: { ...turn.seen, image: info } };
+}
+
+async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const { image } = turn.seen;
+  if (image === undefined) throw new AppError("internal", { message: "create without an image" });
+  const record = stage(turn.record, "pulled", deps.clock);
+  const dirs = await prepareFiles(record, deps);
+  const spec = containerSpec({ record, image, dirs, bindAddress: deps.bindAddress });
+  const id = await deps.runtime.create(spec, signal);
+  const container = {
+    id,
+    name: spec.name,
+    state: "created" as const,
+    labels: spec.Labels,
+    startedAtMs: undefined,
+    finishedAtMs: undefined,
+    exitCode: 0,
+    oomKilled: false,
+  };
+  return { ...turn, record: stage(record, "created", deps.clock), seen: { ...turn.seen, container } };
+}
+
+async function start(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const name = containerName(turn.record.wanted.podId);
+  await prepareFiles(turn.record, deps);
+  await deps.runtime.start(name, signal);
+  const record = stage(turn.record, "started", deps.clock);
+  const container = await deps.runtime.inspect(name, signal);
+  const seen = { ...turn.seen, container, keys: record.wanted.spec.sshKeys };
+  return { ...turn, record: withSeenStart(record, container), seen };
+}
+
+async function writeKeys(turn: Turn, { deps }: StepContext): Promise<Turn> {
+  const { sshKeys } = turn.record.wanted.spec;
+  await writeAuthorizedKeys(deps.dirsOf(turn.record).podDir, sshKeys);
+  return { ...turn, seen: { ...turn.seen, keys: sshKeys } };
+}
+
+async function probe(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const startedAtMs = turn.seen.container?.startedAtMs;
+  const port = turn.record.ports.find((binding) => binding.containerPort === SSH_PORT)?.hostPort;
+  if (port === undefined || startedAtMs === undefined) throw new AppError("internal", { message: "nothing to probe" });
+  const ready = await waitForSsh({ host: deps.probeAddress, port }, deps.limits.probeMs, { clock: deps.clock, signal });
+  const record = ready ? stage(turn.record, "sshReady", deps.clock) : turn.record;
+  return { ...turn, record, ssh: { startedAtMs, state: ready ? "ready" : "lost" } };
+}
+
+async function stop(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const name = containerName(turn.record.wanted.podId);
+  await deps.runtime.stop(name, deps.limits.stopGraceSeconds, signal);
+  return { ...turn, seen: { ...turn.seen, container: await deps.runtime.inspect(name, signal) } };
+}
+
+async function remove(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  await deps.runtime.remove(containerName(turn.record.wanted.podId), signal);
+  const image = await deps.runtime.image(turn.record.wanted.spec.image, signal);
+  return { ...turn, seen: { ...turn.seen, container: undefined, image } };
+}
+
+async function release(turn: Turn, { deps }: StepContext): Promise<Turn> {
+  await removePodFiles(deps.dirsOf(turn.record));
+  return { ...turn, record: { ...turn.record, overAt: new Date(deps.clock.now()).toISOString() } };
+}
+
+/** The files that a pod needs before its container starts; after a reboot the secrets in memory are gone, so always. */
+async function prepareFiles(record: PodRecord, deps: StepDeps): Promise<PodDirs> {
+  const dirs = deps.dirsOf(record);
+  const { spec } = record.wanted;
+  await Promise.all([
+    writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys }),
+    writeSecretEnv(dirs.secretDir, openEnvironment(spec, deps.sealingKey)),
+  ]);
+  return dirs;
+}
+
+function openEnvironment(spec: PodSpec, key: SealingKeyPair): Environment {
+  if (spec.sealedEnv === undefined) return {};
+  const plaintext = openSealed(spec.sealedEnv, key);
+  try {
+    return Environment.parse(JSON.parse(new TextDecoder().decode(plaintext)));
+  } catch {
+    // The cause is left out: it would quote the secret.
+    throw new AppError("secret-unreadable", { message: "The sealed environment is not a JSON object of strings." });
+  }
+}
+
+/** Notes the first time that a stage is reached. */
+function stage(record: PodRecord, name: keyof Timeline, clock: Clock): PodRecord {
+  if (record.timeline[name] !== undefined) return record;
+  return { ...record, timeline: { ...record.timeline, [name]: Math.max(0, clock.now() - record.acceptedAtMs) } };
+}

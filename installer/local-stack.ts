@@ -1,0 +1,260 @@
+/**
+ * An agent and an executor on this machine, as two processes over one state folder: for the demo, the end-to-end tests
+ * and the benchmarks. Everything goes through the same commands that a provider would type.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { z } from "zod";
+
+import { writeFileAtomic } from "../common/atomic-file.ts";
+import { exec } from "../common/exec.ts";
+import { AppError } from "../protocol/errors.ts";
+import { Invitation } from "../protocol/operator-api.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
+const EXECUTOR_CLI = join(ROOT, "executor/cli/main.ts");
+const COMMAND_DEADLINE_MS = 60_000;
+const START_DEADLINE_MS = 60_000;
+const CLOSE_DEADLINE_MS = 20_000;
+const POLL_MS = 25;
+
+export interface StackOptions {
+  readonly stateDir: string;
+  /** Simulated GPUs, as in `2xH100`. */
+  readonly simulate: string;
+  /** Host ports for pods: the first, and how many. */
+  readonly ports: { readonly first: number; readonly count: number };
+  readonly signal: AbortSignal;
+}
+
+export interface Stack {
+  readonly validatorUrl: string;
+  /** The hotkey file of a development validator that the agent serves. */
+  readonly validatorKeyFile: string;
+  readonly agentSocket: string;
+  readonly executorDir: string;
+  readonly agentDir: string;
+  readonly agent: Daemon;
+  readonly executor: Daemon;
+  /** `lium-agent ARGS --json` as its user would type it, parsed. */
+  agentCommand(args: readonly string[]): Promise<unknown>;
+  /** The same as the development validator. */
+  asValidator(args: readonly string[]): Promise<unknown>;
+  /** Resolves when the host is connected to the agent. */
+  untilConnected(): Promise<void>;
+  /** Ends both daemons; pods stay. */
+  stop(): Promise<void>;
+}
+
+/** A daemon as a child process that can be ended softly or hard and started again. */
+export interface Daemon {
+  readonly pid: number | undefined;
+  start(): Promise<void>;
+  /** SIGTERM, then waits for the end. */
+  stop(): Promise<void>;
+  /** SIGKILL, then waits for the end. */
+  kill(): Promise<void>;
+}
+
+/** The packages that the executor builds its pod kit from. */
+export async function kitPackages(signal: AbortSignal): Promise<string[]> {
+  const answer = await runJson([EXECUTOR_CLI, "kit", "packages", "--json"], signal);
+  return z.object({ packages: z.array(z.string()) }).parse(answer).packages;
+}
+
+/** Sets up what is missing in the state folder, starts both daemons and waits until the host is connected. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { stateDir, signal } = options;
+  const agentDir = join(stateDir, "agent");
+  const executorDir = join(stateDir, "executor");
+  const agentSocket = join(agentDir, "agent.sock");
+  const validatorKeyFile = join(stateDir, "validator-hotkey.json");
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  await setUpAgent({ agentDir, validatorKeyFile, signal });
+  await writeExecutorConfig(options, executorDir);
+
+  const listeners = join(agentDir, "listeners.json");
+  await rm(listeners, { force: true });
+  const agent = daemonOf({
+    args: [AGENT_CLI, "serve", "--config", join(agentDir, "agent.toml")],
+    logPath: join(agentDir, "agent.log"),
+    ready: async () => (await readFile(listeners, "utf8").catch(() => "")) !== "",
+    signal,
+  });
+  const executor = daemonOf({
+    args: [EXECUTOR_CLI, "serve", "--config", join(executorDir, "executor.toml")],
+    logPath: join(executorDir, "executor.log"),
+    ready: async () => true,
+    signal,
+  });
+  const agentCommand = (args: readonly string[]): Promise<unknown> =>
+    runJson([AGENT_CLI, ...args, "--json", "--socket", agentSocket], signal);
+
+  await agent.start();
+  const { validatorUrl } = z.object({ validatorUrl: z.string() }).parse(JSON.parse(await readFile(listeners, "utf8")));
+  if ((await readFile(join(executorDir, "agent.json"), "utf8").catch(() => "")) === "") {
+    const { token } = Invitation.parse(await agentCommand(["invite"]));
+    await runJson([EXECUTOR_CLI, "join", token, "--json", "--config", join(executorDir, "executor.toml")], signal);
+  }
+  await executor.start();
+
+  const untilConnected = (): Promise<void> => untilHostConnected(agentCommand, signal);
+  await untilConnected();
+  return {
+    validatorUrl,
+    validatorKeyFile,
+    agentSocket,
+    agentDir,
+    executorDir,
+    agent,
+    executor,
+    agentCommand,
+    asValidator: (args) => {
+      const [command = "", ...rest] = args;
+      const caller = ["--url", validatorUrl, "--hotkey-file", validatorKeyFile, "--json"];
+      return runJson([AGENT_CLI, "as-validator", command, ...caller, ...rest], signal);
+    },
+    untilConnected,
+    stop: async () => {
+      await executor.stop();
+      await agent.stop();
+    },
+  };
+}
+
+interface AgentSetUp {
+  readonly agentDir: string;
+  readonly validatorKeyFile: string;
+  readonly signal: AbortSignal;
+}
+
+/** Makes the agent's state and a validator's hotkey once, and lets that hotkey in. */
+async function setUpAgent({ agentDir, validatorKeyFile, signal }: AgentSetUp): Promise<void> {
+  const configPath = join(agentDir, "agent.toml");
+  if ((await readFile(configPath, "utf8").catch(() => "")) !== "") return;
+  await rm(validatorKeyFile, { force: true });
+  const { createHotkeyFile } = await import("../common/hotkey.ts");
+  const validator = await createHotkeyFile(validatorKeyFile);
+  const init = [
+    "init",
+    "--config",
+    configPath,
+    "--state-dir",
+    agentDir,
+    "--network",
+    "development",
+    "--public-host",
+    "127.0.0.1",
+  ];
+  await runJson([AGENT_CLI, ...init, "--json"], signal);
+  await writeFileAtomic(
+    configPath,
+    `${await readFile(configPath, "utf8")}
+[[validator.allow]]
+hotkey = "${validator.ss58}"
+`,
+    0o600,
+  );
+}
+
+async function writeExecutorConfig({ stateDir, simulate, ports }: StackOptions, executorDir: string): Promise<void> {
+  const text = `name = "local"
+stateDir = ${JSON.stringify(executorDir)}
+runDir = ${JSON.stringify(join("/dev/shm", `lium-${Buffer.from(stateDir).toString("base64url").slice(-24)}`))}
+
+[network]
+publicAddress = "127.0.0.1"
+bindAddress = "127.0.0.1"
+ports = [{ internal = ${ports.first}, count = ${ports.count} }]
+
+[gpus]
+simulate = ${JSON.stringify(simulate)}
+`;
+  await mkdir(executorDir, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(join(executorDir, "executor.toml"), text, 0o600);
+}
+
+interface DaemonInput {
+  readonly args: readonly string[];
+  readonly logPath: string;
+  readonly ready: () => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
+
+function daemonOf({ args, logPath, ready, signal }: DaemonInput): Daemon {
+  const pidPath = `${logPath}.pid`;
+  let child: ChildProcess | undefined;
+  const end = async (kind: NodeJS.Signals): Promise<void> => {
+    const running = child;
+    child = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => running.once("exit", () => resolve()));
+    running.kill(kind);
+    const timer = setTimeout(() => running.kill("SIGKILL"), CLOSE_DEADLINE_MS);
+    await ended;
+    clearTimeout(timer);
+  };
+  return {
+    get pid() {
+      return child?.pid;
+    },
+    start: async () => {
+      await endLeftover(pidPath, args);
+      const log = await open(logPath, "a");
+      // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
+      child = spawn(process.execPath, [...args], { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
+      await log.close();
+      await writeFile(pidPath, String(child.pid));
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
+      while (!(await ready())) {
+        if (child.exitCode !== null || deadline.aborted) {
+          throw new AppError("command-failed", { message: `A daemon did not start; see ${logPath}` });
+        }
+        await pause();
+      }
+    },
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+  };
+}
+
+/** A daemon that an earlier run could not end, because it was killed itself. */
+async function endLeftover(pidPath: string, args: readonly string[]): Promise<void> {
+  const pid = Number(await readFile(pidPath, "utf8").catch(() => ""));
+  if (!Number.isInteger(pid) || pid <= 1) return;
+  const commandLine = (): Promise<string> => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const isOurs = async (): Promise<boolean> => args.every((arg) => arg !== "" && text.split("\0").includes(arg));
+  let text = await commandLine();
+  if (!(await isOurs())) return;
+  process.kill(pid, "SIGTERM");
+  while (await isOurs()) {
+    await pause();
+    text = await commandLine();
+  }
+}
+
+async function untilHostConnected(agentCommand: Stack["agentCommand"], signal: AbortSignal): Promise<void> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
+  while (!JSON.stringify(await agentCommand(["hosts", "list"])).includes('"connected":true')) {
+    if (deadline.aborted)
+      throw new AppError("host-unreachable", { message: "The executor did not reach the agent in time." });
+    await pause();
+  }
+}
+
+async function runJson(args: readonly string[], signal: AbortSignal): Promise<unknown> {
+  const { stdout } = await exec(process.execPath, args, {
+    signal,
+    timeoutMs: COMMAND_DEADLINE_MS,
+    cwd: ROOT,
+    maxOutputBytes: 16 * 2 ** 20,
+  });
+  return JSON.parse(stdout);
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

@@ -1,0 +1,191 @@
+/**
+ * A container engine in memory: the ContainerRuntime port without containers. It passes the same suite as the real one.
+ * Tests drive what an engine would do by itself (`exit`), take it away (`down`) and make calls fail (`failNext`).
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type {
+  ContainerRuntime,
+  ContainerSpec,
+  ImageInfo,
+  PullOptions,
+  RuntimeEvent,
+  SeenContainer,
+} from "../../executor/docker/runtime.ts";
+import { AppError } from "../../protocol/errors.ts";
+import type { LogLine, LogQuery } from "../../protocol/pod.ts";
+
+interface Container {
+  seen: SeenContainer;
+  readonly spec: ContainerSpec;
+  logs: LogLine[];
+}
+
+type Verb = Exclude<keyof ContainerRuntime, "logs" | "events">;
+
+export class FakeRuntime implements ContainerRuntime {
+  readonly containers = new Map<string, Container>();
+  /** Local images by reference. */
+  readonly images = new Map<string, ImageInfo>();
+  /** What a registry would give. */
+  readonly registry = new Map<string, ImageInfo>();
+  readonly calls: string[] = [];
+  /** Host ports in use by others. */
+  readonly busyPorts = new Set<string>();
+  down = false;
+  readonly #failures = new Map<Verb, Error[]>();
+  readonly #subscribers = new Set<{ label: string; push: (event: RuntimeEvent) => void }>();
+  #startedAtMs = 1_700_000_000_000;
+  #ids = 0;
+
+  failNext(verb: Verb, error: Error): void {
+    this.#failures.set(verb, [...(this.#failures.get(verb) ?? []), error]);
+  }
+
+  /** The main process ends by itself. */
+  exit(name: string, exitCode: number, oomKilled = false): void {
+    const container = this.#existing(name);
+    container.seen = { ...container.seen, state: "exited", exitCode, oomKilled, finishedAtMs: this.#tick() };
+    this.#emit(name, "die");
+  }
+
+  async info(): Promise<{ version: string; rootDir: string }> {
+    this.#enter("info", "");
+    return { version: "fake", rootDir: "/" };
+  }
+
+  async image(reference: string): Promise<ImageInfo | undefined> {
+    this.#enter("image", reference);
+    return this.images.get(reference) ?? [...this.images.values()].find((image) => image.id === reference);
+  }
+
+  async pull(reference: string, options: PullOptions): Promise<void> {
+    this.#enter("pull", reference);
+    options.signal.throwIfAborted();
+    const image = this.registry.get(reference);
+    if (image === undefined) throw new AppError("image-not-found", { message: `no ${reference}` });
+    options.onProgress({ doneBytes: 1, totalBytes: 2 });
+    await sleep(0, undefined, { signal: options.signal });
+    this.images.set(reference, image);
+  }
+
+  async create(spec: ContainerSpec): Promise<string> {
+    this.#enter("create", spec.name);
+    if (this.containers.has(spec.name)) throw new AppError("name-taken");
+    if ((await this.image(spec.Image)) === undefined) throw new AppError("image-not-found");
+    this.#ids += 1;
+    const id = `fake${this.#ids}`;
+    const seen: SeenContainer = {
+      id,
+      name: spec.name,
+      state: "created",
+      labels: spec.Labels,
+      startedAtMs: undefined,
+      finishedAtMs: undefined,
+      exitCode: 0,
+      oomKilled: false,
+    };
+    this.containers.set(spec.name, { seen, spec, logs: [] });
+    this.#emit(spec.name, "create");
+    return id;
+  }
+
+  async start(name: string): Promise<void> {
+    this.#enter("start", name);
+    const container = this.#existing(name);
+    if (container.seen.state === "running") return;
+    for (const hosts of Object.values(container.spec.HostConfig.PortBindings)) {
+      for (const { HostPort } of hosts) {
+        if (this.busyPorts.has(HostPort) || this.#publisherOf(HostPort, name)) throw new AppError("port-busy");
+      }
+    }
+    container.seen = { ...container.seen, state: "running", startedAtMs: this.#tick(), exitCode: 0, oomKilled: false };
+    this.#emit(name, "start");
+  }
+
+  async stop(name: string): Promise<void> {
+    this.#enter("stop", name);
+    const container = this.containers.get(name);
+    if (container?.seen.state !== "running" && container?.seen.state !== "paused") return;
+    container.seen = { ...container.seen, state: "exited", exitCode: 143, finishedAtMs: this.#tick() };
+    this.#emit(name, "die");
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#enter("remove", name);
+    if (!this.containers.delete(name)) return;
+    this.#emit(name, "destroy");
+  }
+
+  async inspect(name: string): Promise<SeenContainer | undefined> {
+    this.#enter("inspect", name);
+    return this.containers.get(name)?.seen;
+  }
+
+  async list(label: string): Promise<SeenContainer[]> {
+    this.#enter("list", label);
+    return [...this.containers.values()].map((container) => container.seen).filter(({ labels }) => label in labels);
+  }
+
+  async *logs(name: string, query: LogQuery): AsyncGenerator<LogLine> {
+    const lines = this.containers.get(name)?.logs ?? [];
+    yield* query.tail === 0 ? [] : lines.slice(-query.tail);
+  }
+
+  async *events(label: string, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+    const queue: RuntimeEvent[] = [];
+    let wake = Promise.withResolvers<void>();
+    const subscriber = {
+      label,
+      push: (event: RuntimeEvent) => {
+        queue.push(event);
+        wake.resolve();
+      },
+    };
+    signal.addEventListener("abort", () => wake.resolve(), { once: true });
+    this.#subscribers.add(subscriber);
+    try {
+      while (!signal.aborted) {
+        for (let event = queue.shift(); event !== undefined; event = queue.shift()) yield event;
+        await wake.promise;
+        wake = Promise.withResolvers();
+      }
+    } finally {
+      this.#subscribers.delete(subscriber);
+    }
+  }
+
+  #enter(verb: Verb, about: string): void {
+    this.calls.push(about === "" ? verb : `${verb} ${about}`);
+    if (this.down) throw new AppError("engine-unavailable", { message: `${verb}: the fake engine is down` });
+    const failure = this.#failures.get(verb)?.shift();
+    if (failure !== undefined) throw failure;
+  }
+
+  #existing(name: string): Container {
+    const container = this.containers.get(name);
+    if (container === undefined) throw new AppError("engine-error", { message: `no such container: ${name}` });
+    return container;
+  }
+
+  #publisherOf(hostPort: string, except: string): boolean {
+    return [...this.containers.values()].some(
+      ({ seen, spec }) =>
+        seen.name !== except &&
+        seen.state === "running" &&
+        Object.values(spec.HostConfig.PortBindings).some((hosts) => hosts.some((host) => host.HostPort === hostPort)),
+    );
+  }
+
+  #emit(containerName: string, action: string): void {
+    const labels = this.containers.get(containerName)?.seen.labels;
+    for (const subscriber of this.#subscribers) {
+      if (labels === undefined || subscriber.label in labels) subscriber.push({ containerName, action });
+    }
+  }
+
+  #tick(): number {
+    this.#startedAtMs += 1;
+    return this.#startedAtMs;
+  }
+}

@@ -1,0 +1,268 @@
+/** The plan reaches the goal from every state, and does nothing to a pod that is as it should be. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import type { SeenContainer } from "../../../../executor/docker/runtime.ts";
+import { nextStep, type Step } from "../../../../executor/pods/plan.ts";
+import {
+  goalOf,
+  type PodRecord,
+  phaseOf,
+  type Seen,
+  type SshHealth,
+  withSeenStart,
+} from "../../../../executor/pods/state.ts";
+import { OTHER_SSH_KEY, podRecord, podSpec, seenContainer, SSH_KEY, T0, wantedPod } from "../../../support/builders.ts";
+
+/** The world of one pod: what is on disk, what the engine has, and what only memory knows. */
+interface World {
+  record: PodRecord;
+  container: SeenContainer | undefined;
+  imageIsHere: boolean;
+  keys: readonly string[] | undefined;
+  ssh: SshHealth | undefined;
+  clockMs: number;
+  startedTimes: number;
+}
+
+const IMAGE = { id: "sha256:1", user: "", entrypoint: [], command: [], stopSignal: undefined };
+const MAX_STEPS = 8;
+
+function look({ container, imageIsHere, keys }: World): Seen {
+  return { container, image: container === undefined && imageIsHere ? IMAGE : undefined, keys, hostKey: undefined };
+}
+
+/** Does the step in the world; `recorded` false is a crash after the act and before the executor could note it. */
+function act(world: World, step: Step, recorded: boolean): void {
+  world.clockMs += 7;
+  const stopped = { state: "exited" as const, finishedAtMs: world.clockMs };
+  switch (step) {
+    case "pull":
+      world.imageIsHere = true;
+      break;
+    case "create":
+      if (world.container !== undefined) throw new Error("a second container for one pod");
+      world.container = seenContainer({ state: "created", startedAtMs: undefined });
+      world.keys = world.record.wanted.spec.sshKeys;
+      break;
+    case "start":
+      if (world.container === undefined) throw new Error("start without a container");
+      world.container = { ...world.container, state: "running", startedAtMs: world.clockMs };
+      world.keys = world.record.wanted.spec.sshKeys;
+      world.startedTimes += 1;
+      break;
+    case "write-keys":
+      world.keys = world.record.wanted.spec.sshKeys;
+      break;
+    case "probe":
+      if (recorded) world.ssh = { startedAtMs: world.container?.startedAtMs ?? 0, state: "ready" };
+      break;
+    case "stop":
+      if (world.container !== undefined) world.container = { ...world.container, ...stopped };
+      break;
+    case "remove":
+      world.container = undefined;
+      break;
+    case "release":
+      if (world.container !== undefined) throw new Error("released with a container left");
+      world.keys = undefined;
+      if (recorded) world.record = { ...world.record, overAt: new Date(T0).toISOString() };
+      break;
+  }
+  if (recorded) world.record = withSeenStart(world.record, world.container);
+}
+
+/** The executor dies and comes back: memory is gone, and it looks before it plans. */
+function crash(world: World): void {
+  world.ssh = undefined;
+  world.record = withSeenStart(world.record, world.container);
+}
+
+function run(world: World, crashes: readonly number[]): Step[] {
+  const steps: Step[] = [];
+  const left = [...crashes];
+  world.record = withSeenStart(world.record, world.container);
+  for (let count = 0; count < MAX_STEPS * (crashes.length + 1); count += 1) {
+    const step = nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 });
+    if (step === undefined) return steps;
+    steps.push(step);
+    const crashNow = left[0] === count;
+    act(world, step, !crashNow);
+    if (crashNow) {
+      left.shift();
+      crash(world);
+    }
+  }
+  throw new Error(`no end after ${steps.join(", ")}`);
+}
+
+function newWorld(over: Partial<World> = {}): World {
+  const base = { container: undefined, imageIsHere: false, keys: undefined, ssh: undefined };
+  return { record: podRecord(), clockMs: T0, startedTimes: 0, ...base, ...over };
+}
+
+const goals = fc.constantFrom("running" as const, "stopped" as const, "ended" as const);
+const containers = fc.option(
+  fc.record({
+    state: fc.constantFrom("created" as const, "running" as const, "exited" as const, "removing" as const),
+    startedAtMs: fc.constantFrom(T0 + 1, T0 + 2),
+  }),
+  { nil: undefined },
+);
+const worlds = fc
+  .record({
+    goal: goals,
+    runs: fc.integer({ min: 1, max: 3 }),
+    lastStart: fc.option(
+      fc.record({ run: fc.integer({ min: 1, max: 3 }), startedAtMs: fc.constantFrom(T0 + 1, T0 + 2) }),
+      {
+        nil: undefined,
+      },
+    ),
+    container: containers,
+    imageIsHere: fc.boolean(),
+    keys: fc.constantFrom(undefined, [SSH_KEY], [OTHER_SSH_KEY]),
+    failed: fc.boolean(),
+  })
+  .map(({ goal, runs, lastStart, container, failed, ...rest }) => {
+    const record = podRecord({
+      wanted: wantedPod({ goal, runs }),
+      ...(lastStart === undefined ? {} : { lastStart }),
+      ...(failed ? { failure: { code: "x", message: "x" } } : {}),
+    });
+    const startedAtMs = container?.state === "created" ? undefined : container?.startedAtMs;
+    return newWorld({ ...rest, record, container: container && seenContainer({ ...container, startedAtMs }) });
+  });
+
+function isReached({ record, container, keys, ssh }: World): boolean {
+  switch (goalOf(record, T0)) {
+    case "ended":
+      return record.overAt !== undefined && container === undefined;
+    case "stopped":
+      return container === undefined || container.state === "exited" || container.state === "created";
+    case "running":
+      if (container?.state === "exited")
+        return record.lastStart !== undefined && record.lastStart.run >= record.wanted.runs;
+      return (
+        container?.state === "running" &&
+        JSON.stringify(keys) === JSON.stringify(record.wanted.spec.sshKeys) &&
+        ssh?.startedAtMs === container.startedAtMs
+      );
+  }
+}
+
+describe("nextStep", () => {
+  it("makes a new pod in the order pull, create, start, probe", () => {
+    expect(run(newWorld(), [])).toEqual(["pull", "create", "start", "probe"]);
+  });
+
+  it("reaches the goal within a bounded number of steps from every state", () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        run(world, []);
+        expect(isReached(world)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("reaches the goal from every state after crashes between any two steps", () => {
+    const crashes = fc
+      .uniqueArray(fc.integer({ min: 0, max: 12 }), { maxLength: 4 })
+      .map((at) => at.toSorted((a, b) => a - b));
+    fc.assert(
+      fc.property(worlds, crashes, (world, at) => {
+        run(world, at);
+        expect(isReached(world)).toBe(true);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("is idle once the goal is reached: planning again gives no step", () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        run(world, []);
+        expect(nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 })).toBeUndefined();
+      }),
+    );
+  });
+
+  it("never starts the main process a second time after one crash", () => {
+    for (let at = 0; at < 6; at += 1) {
+      const world = newWorld();
+      run(world, [at]);
+      expect(world.startedTimes, `crash after step ${at}`).toBe(1);
+    }
+  });
+
+  it("a restart stops and starts once, and not again after the executor restarts", () => {
+    const world = newWorld();
+    run(world, []);
+    world.record = { ...world.record, wanted: wantedPod({ revision: 2, runs: 2 }) };
+
+    expect(run(world, [])).toEqual(["stop", "start", "probe"]);
+    crash(world);
+    expect(run(world, [])).toEqual(["probe"]);
+  });
+
+  it("a pod whose main process ended by itself is left as it is, until a start is asked for", () => {
+    const world = newWorld();
+    run(world, []);
+    world.container = seenContainer({ ...world.container, state: "exited", finishedAtMs: T0 + 99 });
+
+    expect(run(world, [])).toEqual([]);
+    world.record = { ...world.record, wanted: wantedPod({ revision: 2, runs: 2 }) };
+    expect(run(world, [])).toEqual(["start", "probe"]);
+  });
+
+  it("changed keys are written without touching the container", () => {
+    const world = newWorld();
+    run(world, []);
+    world.record = {
+      ...world.record,
+      wanted: wantedPod({ revision: 2, spec: podSpec({ sshKeys: [SSH_KEY, OTHER_SSH_KEY] }) }),
+    };
+
+    expect(run(world, [])).toEqual(["write-keys"]);
+  });
+
+  it("a clock that jumps by hours restarts nothing", () => {
+    const world = newWorld();
+    run(world, []);
+    for (const jump of [-7_200_000, 3_000_000]) {
+      expect(nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 + jump })).toBeUndefined();
+    }
+  });
+});
+
+describe("a lease", () => {
+  const lease = { expiresAt: new Date(T0 + 1_000).toISOString(), graceSeconds: 10 };
+  const record = podRecord({ wanted: wantedPod({ spec: podSpec({ lease }) }) });
+
+  it.each([
+    ["before its end, the pod runs", 999, "running"],
+    ["at its end, the pod is stopped", 1_000, "stopped"],
+    ["until the grace is over", 10_999, "stopped"],
+    ["after the grace, the pod is ended", 11_000, "ended"],
+  ])("%s", (_claim, afterMs, goal) => {
+    expect(goalOf(record, T0 + afterMs)).toBe(goal);
+  });
+});
+
+describe("phaseOf", () => {
+  it("is unknown while the engine does not answer, whatever was before", () => {
+    expect(phaseOf({ record: podRecord(), seen: undefined, ssh: undefined, nowMs: T0 })).toBe("unknown");
+  });
+
+  it("is running only when this very start of the main process has answered over SSH", () => {
+    const record = podRecord({ lastStart: { run: 1, startedAtMs: T0 + 1_000 } });
+    const seen = { container: seenContainer(), image: undefined, keys: [SSH_KEY], hostKey: undefined };
+    const phase = (startedAtMs: number, state: "ready" | "lost"): string =>
+      phaseOf({ record, seen, ssh: { startedAtMs, state }, nowMs: T0 });
+
+    expect(phase(T0 + 1_000, "ready")).toBe("running");
+    expect(phase(T0 + 1_000, "lost")).toBe("degraded");
+    expect(phase(T0 + 999, "ready")).toBe("starting");
+  });
+});
