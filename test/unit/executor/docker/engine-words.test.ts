@@ -1,0 +1,95 @@
+/** The engine's own words, read the way the executor needs them: failures, logs and pull progress. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { engineError } from "../../../../executor/docker/errors.ts";
+import { linesOf } from "../../../../executor/docker/log-stream.ts";
+import { createPullProgress } from "../../../../executor/docker/pull-progress.ts";
+import type { LogLine } from "../../../../protocol/pod.ts";
+
+function answered(statusCode: number, message: string): Error {
+  return Object.assign(new Error(message), { statusCode });
+}
+
+describe("engineError", () => {
+  it.each([
+    [409, 'Conflict. The container name "/lium-x" is already in use by container "ab"', "name-taken"],
+    [
+      500,
+      "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+      "port-busy",
+    ],
+    [500, "listen tcp4 127.0.0.1:80: bind: address already in use", "port-busy"],
+    [500, 'could not select device driver "nvidia" with capabilities: [[gpu]]', "gpu-injection-failed"],
+    [500, "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=GPU-1", "gpu-injection-failed"],
+    [404, "No such image: debian:99", "image-not-found"],
+    [404, "manifest for debian:99 not found: manifest unknown", "image-not-found"],
+    [404, "pull access denied for x, repository does not exist or may require 'docker login'", "image-not-found"],
+    [400, 'OCI runtime create failed: exec: "nope": executable file not found in $PATH: unknown', "image-incompatible"],
+    [500, "something else", "engine-error"],
+  ])("reads %i %s as %s", (status, message, code) => {
+    expect(engineError(answered(status, message), "call").code).toBe(code);
+  });
+
+  it("a call without an answer says nothing about the pod", () => {
+    expect(engineError(new Error("connect ECONNREFUSED /var/run/docker.sock"), "inspect").code).toBe(
+      "engine-unavailable",
+    );
+  });
+});
+
+function frame(kind: 1 | 2, text: string): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = kind;
+  header.writeUInt32BE(Buffer.byteLength(text), 4);
+  return Buffer.concat([header, Buffer.from(text)]);
+}
+
+async function collect(chunks: Iterable<Buffer>): Promise<LogLine[]> {
+  const lines: LogLine[] = [];
+  for await (const line of linesOf(chunks)) lines.push(line);
+  return lines;
+}
+
+describe("linesOf", () => {
+  it("gives the same lines however the stream is cut into pieces", async () => {
+    const whole = Buffer.concat([frame(1, "T1 first\nT2 sec"), frame(2, "T3 oops\n"), frame(1, "ond\nT4 last")]);
+    const expected = [
+      { at: "T1", stream: "stdout", line: "first" },
+      { at: "T3", stream: "stderr", line: "oops" },
+      { at: "T2", stream: "stdout", line: "second" },
+      { at: "T4", stream: "stdout", line: "last" },
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9 })), async (sizes) => {
+        const pieces: Buffer[] = [];
+        let at = 0;
+        for (const size of sizes) {
+          pieces.push(whole.subarray(at, at + size));
+          at += size;
+        }
+        expect(await collect([...pieces, whole.subarray(at)])).toEqual(expected);
+      }),
+    );
+  });
+
+  it("a line without an end does not grow for ever", async () => {
+    const lines = await collect(Array.from({ length: 300 }, () => frame(1, `T ${"x".repeat(1_000)}`)));
+
+    expect(Math.max(...lines.map(({ line }) => line.length))).toBeLessThanOrEqual(65_536);
+  });
+});
+
+describe("createPullProgress", () => {
+  it("adds up what every layer has downloaded of what it announced", () => {
+    const progress = createPullProgress();
+    progress({ status: "Downloading", id: "a", progressDetail: { current: 10, total: 100 } });
+    const both = progress({ status: "Downloading", id: "b", progressDetail: { current: 5, total: 50 } });
+    const done = progress({ status: "Download complete", id: "a", progressDetail: {} });
+
+    expect(both).toEqual({ doneBytes: 15, totalBytes: 150 });
+    expect(done).toEqual({ doneBytes: 105, totalBytes: 150 });
+    expect(progress({ status: "Extracting", id: "a" })).toBeUndefined();
+    expect(progress("not a message")).toBeUndefined();
+  });
+});
