@@ -21,7 +21,6 @@ export function systemClock(): Clock {
     now: () => Date.now(),
     monotonic: () => performance.now(),
     sleep: async (ms, signal) => {
-      signal.throwIfAborted();
       const end = performance.now() + ms;
       let left = ms;
       do {
