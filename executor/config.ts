@@ -64,5 +64,11 @@ export function portRanges(config: ExecutorConfig): PortRange[] {
 /** Reads the file, if there is one, and the LIUM_EXECUTOR_ variables. Throws `config-invalid`. */
 export function loadExecutorConfig(file: string): Promise<ExecutorConfig> {
   const schema = ExecutorConfig;
-  return loadConfig({ file, optional: true, schema, envPrefix: "LIUM_EXECUTOR_", otherVariables: ["LIUM_EXECUTOR_CONFIG"] });
+  return loadConfig({
+    file,
+    optional: true,
+    schema,
+    envPrefix: "LIUM_EXECUTOR_",
+    otherVariables: ["LIUM_EXECUTOR_CONFIG"],
+  });
 }

@@ -5,9 +5,9 @@ import { mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
-import { systemClock } from "../common/clock.ts";
+import { type Clock, systemClock } from "../common/clock.ts";
 import { createKeyedLock } from "../common/keyed-lock.ts";
-import { createLifecycle } from "../common/lifecycle.ts";
+import { createLifecycle, type Lifecycle } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
@@ -17,12 +17,12 @@ import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
 import { guessPublicAddress, readMachineFacts, rentableOf } from "./host/facts.ts";
 import { isPortFree } from "./host/free-port.ts";
-import { loadHostKeys } from "./identity.ts";
+import { type HostKeys, loadHostKeys } from "./identity.ts";
 import { LinkClient } from "./link/client.ts";
 import { loadMembership, saveMembership } from "./link/membership.ts";
-import { openLedger } from "./pods/ledger.ts";
+import { type Ledger, openLedger } from "./pods/ledger.ts";
 import { Pods } from "./pods/reconcile.ts";
-import { buildPodKit } from "./ssh/pod-kit.ts";
+import { buildPodKit, type PodKit } from "./ssh/pod-kit.ts";
 
 const CLOSE_DEADLINE_MS = 10_000;
 const ENGINE_WAIT_MS = 10_000;
@@ -42,39 +42,61 @@ export async function serveExecutor(options: { readonly configPath: string }): P
   await life.run();
 }
 
-async function start(config: ExecutorConfig, log: Logger, life: ReturnType<typeof createLifecycle>): Promise<void> {
-  const clock = systemClock();
+/** What every part is made with. */
+interface Base {
+  readonly config: ExecutorConfig;
+  readonly log: Logger;
+  readonly life: Lifecycle;
+  readonly clock: Clock;
+  readonly keys: HostKeys;
+  readonly runtime: ContainerRuntime;
+  readonly ledger: Ledger;
+  readonly facts: HostFacts;
+}
+
+async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<void> {
   const keys = await loadHostKeys(config.stateDir);
   const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
-  const engine = await engineInfo(runtime, log);
+  const facts = await readFacts(config, keys, await engineInfo(runtime, log));
   const kit = await buildPodKit({ stateDir: config.stateDir, signal: life.signal });
 
   const ledger = openLedger(join(config.stateDir, "ledger.db"));
   life.add("ledger", () => ledger.close());
 
-  const gpus = simulatedGpus(config.gpus.simulate, keys.identity.publicKey);
+  const base = { config, log, life, clock: systemClock(), keys, runtime, ledger, facts };
+  const pods = await startPods(base, kit);
+  const { engineVersion, gpus } = facts;
+  log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
+
+  await startLink(base, pods);
+}
+
+async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineInfo): Promise<HostFacts> {
   const machine = await readMachineFacts(engine.rootDir);
-  const publicAddress = config.network.publicAddress ?? guessPublicAddress();
-  const facts: HostFacts = {
+  return {
     ...machine,
     engineVersion: engine.version,
     executorVersion: VERSION,
-    publicAddress,
+    publicAddress: config.network.publicAddress ?? guessPublicAddress(),
     sealingKey: keys.sealing.publicKey,
     rentable: rentableOf(machine.total, config.reserve),
-    gpus: [...gpus.list()],
+    gpus: [...simulatedGpus(config.gpus.simulate, keys.identity.publicKey).list()],
   };
+}
 
+async function startPods(base: Base, kit: PodKit): Promise<Pods> {
+  const { config, facts, keys, life } = base;
+  const { bindAddress } = config.network;
   const secretsDir = join(config.runDir, "secrets");
   await mkdir(secretsDir, { recursive: true, mode: 0o700 });
-  const { bindAddress } = config.network;
   const pods = new Pods(
-    { ranges: portRanges(config), publicAddress, resyncMs: config.pods.resyncSeconds * 1000 },
     {
-      runtime,
-      ledger,
-      clock,
-      log,
+      ranges: portRanges(config),
+      publicAddress: facts.publicAddress,
+      resyncMs: config.pods.resyncSeconds * 1000,
+    },
+    {
+      ...base,
       sealingKey: keys.sealing,
       dirsOf: ({ wanted: { podId } }) => ({
         kitDir: kit.dir,
@@ -89,7 +111,7 @@ async function start(config: ExecutorConfig, log: Logger, life: ReturnType<typeo
         stopGraceSeconds: config.pods.stopGraceSeconds,
       },
       admissions: createKeyedLock(),
-      gpus: () => gpus.list(),
+      gpus: () => facts.gpus,
       rentable: () => facts.rentable,
       isPortFree: (port, protocol) => isPortFree(port, protocol, bindAddress),
       bootId: await readBootId(),
@@ -97,13 +119,16 @@ async function start(config: ExecutorConfig, log: Logger, life: ReturnType<typeo
   );
   life.add("pods", () => pods.close());
   await pods.start();
-  log.info("pods adopted", { pods: pods.reports().length, gpus: facts.gpus.length, engine: engine.version });
+  return pods;
+}
 
+async function startLink({ config, keys, ledger, facts, clock, log, life }: Base, pods: Pods): Promise<void> {
   const membership = await loadMembership(config.stateDir);
   if (membership === undefined) {
-    log.warn("this host has not joined an agent: run `lium-executor join TOKEN`", {});
+    log.warn("this host has not joined an agent: run `lium-executor join TOKEN`");
     return;
   }
+  const { url, fingerprint } = membership;
   const link = new LinkClient(
     { reconnectMs: { first: 250, longest: 15_000 } },
     {
@@ -116,7 +141,7 @@ async function start(config: ExecutorConfig, log: Logger, life: ReturnType<typeo
       clock,
       random: Math.random,
       log,
-      onWelcome: () => saveMembership(config.stateDir, { url: membership.url, fingerprint: membership.fingerprint }),
+      onWelcome: () => saveMembership(config.stateDir, { url, fingerprint }),
     },
   );
   life.add("link", () => link.close());

@@ -111,7 +111,7 @@ async function rentAndUse(stack: Stack, image: string, options: DemoOptions): Pr
   say(`A renter logged in: ${login.stdout.split("\n")[0] ?? ""}`);
   say(
     Object.entries(timelineMs)
-      .map(([stage, ms]) => `${stage} ${Math.round(ms)} ms`)
+      .map(([stage, ms]) => `${stage} ${Math.round(Number(ms))} ms`)
       .join(", "),
   );
   say(line);

@@ -2,8 +2,7 @@
  * One pod's lane: look, plan, apply one step, tell, again, until the pod is as it should be; then sleep until something
  * changes. Lanes share nothing, so a pod that hangs holds up no other. Closing a lane leaves its pod as it is.
  */
-import type { Logger } from "../../common/logger.ts";
-import { AppError, type ErrorCode, toAppError } from "../../protocol/errors.ts";
+import { type AppError, type ErrorCode, toAppError } from "../../protocol/errors.ts";
 import type { PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName } from "../docker/labels.ts";
 import { readAuthorizedKeys, readHostKeyLine } from "../ssh/pod-files.ts";
@@ -26,7 +25,6 @@ export interface LaneOptions {
 
 export interface LaneDeps extends StepDeps {
   readonly ledger: Ledger;
-  readonly log: Logger;
   /** Another choice of ports for a record whose ports turned out to be in use. */
   readonly otherPorts: (record: PodRecord) => Promise<PodRecord>;
   readonly onStatus: (status: PodStatus, events: readonly PodEvent[]) => void;
@@ -115,7 +113,6 @@ export class PodLane {
     while (!this.#closing.signal.aborted) {
       this.#wake = Promise.withResolvers();
       const retryMs = await this.#settle();
-      this.#firstLook.resolve();
       if (this.#record.overAt !== undefined) return;
       await this.#sleep(retryMs);
     }
@@ -127,6 +124,7 @@ export class PodLane {
       for (;;) {
         if (this.#stale || this.#turn === undefined) await this.#see();
         this.#tell();
+        this.#firstLook.resolve();
         const turn = this.#turn;
         const step = turn && nextStep({ ...turn, record: this.#record, nowMs: this.#deps.clock.now() });
         if (turn === undefined || step === undefined || this.#closing.signal.aborted) break;
@@ -135,6 +133,7 @@ export class PodLane {
       this.#attempts = 0;
       return undefined;
     } catch (error) {
+      this.#firstLook.resolve();
       if (this.#closing.signal.aborted) return undefined;
       return this.#fail(toAppError(error));
     }

@@ -4,21 +4,14 @@
  * A pod leaves only by its own wish or lease. What the ledger lost is rebuilt from labels; what cannot be read is left
  * alone and blocks the GPUs of the host. Closing stops the lanes and no pod.
  */
-import { setMaxListeners } from "node:events";
+import { once, setMaxListeners } from "node:events";
 
 import type { KeyedLock } from "../../common/keyed-lock.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import {
-  type LogLine,
-  type LogQuery,
-  type PodEvent,
-  type PodStatus,
-  type Reason,
-  WantedPod,
-} from "../../protocol/pod.ts";
+import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
 import { refusalOf } from "./admission.ts";
@@ -53,6 +46,7 @@ export type StatusListener = (report: PodReport, events: readonly PodEvent[]) =>
 
 /** What the engine may tell about a container that calls for a new look; our own creating and starting does not. */
 const TELLING = new Set(["die", "oom", "stop", "destroy", "pause", "unpause"]);
+const FIRST_LOOK_MS = 5_000;
 const ENGINE_RETRY_MS = 1_000;
 const KEEP_OVER_MS = 24 * 3_600_000;
 const BOOT_ID = "boot-id";
@@ -73,7 +67,7 @@ export class Pods {
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** Adopts every pod of the ledger and of the engine; resolves when each has been looked at once, engine willing. */
+  /** Adopts every pod of the ledger and of the engine; resolves when each was looked at, or after a while without those that hang. */
   async start(): Promise<void> {
     const { ledger, log, bootId } = this.#deps;
     const { entries, damaged } = ledger.readAll();
@@ -85,7 +79,8 @@ export class Pods {
       this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error })),
     );
     this.#loops.push(this.#listen(), this.#resync());
-    await Promise.all(looks);
+    const patience = AbortSignal.any([AbortSignal.timeout(FIRST_LOOK_MS), this.#closing.signal]);
+    await Promise.race([Promise.all(looks), once(patience, "abort")]);
   }
 
   onStatus(listener: StatusListener): () => void {

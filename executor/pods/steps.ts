@@ -3,6 +3,7 @@
  * the next step needs no second look. None decides anything.
  */
 import type { Clock } from "../../common/clock.ts";
+import type { Logger } from "../../common/logger.ts";
 import { openSealed, type SealingKeyPair } from "../../common/sealed-box.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { Environment, type PodSpec, type PodStatus, type Timeline } from "../../protocol/pod.ts";
@@ -10,7 +11,13 @@ import { containerSpec } from "../docker/container-spec.ts";
 import { containerName } from "../docker/labels.ts";
 import type { ContainerRuntime } from "../docker/runtime.ts";
 import { generateSshHostKey } from "../ssh/host-key.ts";
-import { removePodFiles, writeAuthorizedKeys, writePodFiles, writeSecretEnv } from "../ssh/pod-files.ts";
+import {
+  readHostKeyLine,
+  removePodFiles,
+  writeAuthorizedKeys,
+  writePodFiles,
+  writeSecretEnv,
+} from "../ssh/pod-files.ts";
 import { type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
 import { waitForSsh } from "../ssh/probe.ts";
 import type { Step } from "./plan.ts";
@@ -26,6 +33,7 @@ export interface Turn {
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly sealingKey: SealingKeyPair;
   readonly dirsOf: (record: PodRecord) => PodDirs;
   readonly bindAddress: string;
@@ -61,11 +69,13 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
 
 async function pull(turn: Turn, { deps, signal, onPull }: StepContext): Promise<Turn> {
   const { image, registryAuth } = turn.record.wanted.spec;
-  const auth = registryAuth && {
-    username: registryAuth.username,
-    password: new TextDecoder().decode(openSealed(registryAuth.password, deps.sealingKey)),
-  };
-  await deps.runtime.pull(image, { auth, onProgress: onPull, inactivityMs: deps.limits.pullInactivityMs, signal });
+  const options = { onProgress: onPull, inactivityMs: deps.limits.pullInactivityMs, signal };
+  if (registryAuth === undefined) await deps.runtime.pull(image, options);
+  else {
+    const password = new TextDecoder().decode(openSealed(registryAuth.password, deps.sealingKey));
+    const auth = { username: registryAuth.username, password };
+    await holding([password], deps.log, () => deps.runtime.pull(image, { ...options, auth }));
+  }
   const info = await deps.runtime.image(image, signal);
   if (info === undefined) throw new AppError("image-not-found", { message: `${image} is missing after its pull.` });
   return { ...turn, seen: { ...turn.seen, image: info } };
@@ -93,11 +103,11 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
 
 async function start(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
   const name = containerName(turn.record.wanted.podId);
-  await prepareFiles(turn.record, deps);
+  const { podDir } = await prepareFiles(turn.record, deps);
   await deps.runtime.start(name, signal);
   const record = stage(turn.record, "started", deps.clock);
-  const container = await deps.runtime.inspect(name, signal);
-  const seen = { ...turn.seen, container, keys: record.wanted.spec.sshKeys };
+  const [container, hostKey] = await Promise.all([deps.runtime.inspect(name, signal), readHostKeyLine(podDir)]);
+  const seen = { ...turn.seen, container, hostKey, keys: record.wanted.spec.sshKeys };
   return { ...turn, record: withSeenStart(record, container), seen };
 }
 
@@ -137,11 +147,24 @@ async function release(turn: Turn, { deps }: StepContext): Promise<Turn> {
 async function prepareFiles(record: PodRecord, deps: StepDeps): Promise<PodDirs> {
   const dirs = deps.dirsOf(record);
   const { spec } = record.wanted;
-  await Promise.all([
-    writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys }),
-    writeSecretEnv(dirs.secretDir, openEnvironment(spec, deps.sealingKey)),
-  ]);
+  const secrets = openEnvironment(spec, deps.sealingKey);
+  await holding(Object.values(secrets), deps.log, async () => {
+    await Promise.all([
+      writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys }),
+      writeSecretEnv(dirs.secretDir, secrets),
+    ]);
+  });
   return dirs;
+}
+
+/** While the work goes on, no log line can show one of these values. */
+async function holding(secrets: readonly string[], log: Logger, work: () => Promise<void>): Promise<void> {
+  const releases = secrets.map((secret) => log.secrets.add(secret));
+  try {
+    await work();
+  } finally {
+    for (const release of releases) release();
+  }
 }
 
 function openEnvironment(spec: PodSpec, key: SealingKeyPair): Environment {

@@ -1,0 +1,167 @@
+/**
+ * The executor's pods over the fake engine, on real files: for tests of what the lanes do. `crash` throws the instance away
+ * without closing it properly, as kill -9 would; `boot` makes the next one over the same ledger, files and engine.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { systemClock } from "../../common/clock.ts";
+import { createKeyedLock } from "../../common/keyed-lock.ts";
+import { createLogger } from "../../common/logger.ts";
+import { generateSealingKey } from "../../common/sealed-box.ts";
+import { simulatedGpus } from "../../executor/gpus/simulated.ts";
+import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
+import { Pods } from "../../executor/pods/reconcile.ts";
+import type { PodId } from "../../protocol/ids.ts";
+import type { PodEvent, PodPhase, PodStatus } from "../../protocol/pod.ts";
+import { FakeRuntime } from "./fake-runtime.ts";
+
+const GIB = 2 ** 30;
+/** The one host port of the harness, where a stand-in for the pods' SSH server listens. */
+const WAIT_MS = 5_000;
+
+export class PodsHarness {
+  readonly dir = mkdtempSync(join(tmpdir(), "lium-pods-"));
+  readonly runtime = new FakeRuntime();
+  readonly sealingKey = generateSealingKey();
+  readonly gpus = simulatedGpus("4xH100", "harness").list();
+  readonly events: PodEvent[] = [];
+  bootId = "boot-1";
+  #sshUp = true;
+  readonly #servers: { close(): void }[] = [];
+  #ledger: Ledger | undefined;
+  #pods: Pods | undefined;
+  #ports = { internal: 0, external: 0, count: 0 };
+  #changed = Promise.withResolvers<void>();
+
+  get pods(): Pods {
+    if (this.#pods === undefined) throw new Error("boot first");
+    return this.#pods;
+  }
+
+  /** Whether the stand-in for SSH answers with a banner. */
+  set sshUp(up: boolean) {
+    this.#sshUp = up;
+  }
+
+  async boot(): Promise<Pods> {
+    if (this.#ports.count === 0) await this.#listen(24);
+    this.#ledger = openLedger(join(this.dir, "ledger.db"));
+    const pods = new Pods(
+      { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: 3_600_000 },
+      {
+        runtime: this.runtime,
+        ledger: this.#ledger,
+        clock: systemClock(),
+        log: createLogger({ name: "test", level: "silent" }),
+        sealingKey: this.sealingKey,
+        dirsOf: ({ wanted: { podId } }) => ({
+          kitDir: "/kit",
+          podDir: join(this.dir, "pods", podId),
+          secretDir: join(this.dir, "secrets", podId),
+        }),
+        bindAddress: "127.0.0.1",
+        probeAddress: "127.0.0.1",
+        limits: { pullInactivityMs: 1_000, probeMs: 150, stopGraceSeconds: 1 },
+        admissions: createKeyedLock(),
+        gpus: () => this.gpus,
+        rentable: () => ({ cpus: 64, memoryBytes: 64 * GIB, diskBytes: 1_000 * GIB }),
+        // The stand-ins listen on every port of the range; to the pods they count as free.
+        isPortFree: async (port) => !this.runtime.busyPorts.has(String(port)),
+        bootId: this.bootId,
+      },
+    );
+    this.#pods = pods;
+    pods.onStatus((_report, events) => {
+      this.events.push(...events);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    });
+    await pods.start();
+    return pods;
+  }
+
+  async close(): Promise<void> {
+    await this.#pods?.close();
+    this.#ledger?.close();
+    this.#pods = undefined;
+  }
+
+  async dispose(): Promise<void> {
+    await this.close();
+    for (const server of this.#servers) server.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  status(podId: PodId): PodStatus | undefined {
+    return this.pods.reports().find(({ status }) => status.podId === podId)?.status;
+  }
+
+  async untilPhase(podId: PodId, ...phases: readonly PodPhase[]): Promise<PodStatus> {
+    return this.until(
+      () => {
+        const status = this.status(podId);
+        return status !== undefined && phases.includes(status.phase) ? status : undefined;
+      },
+      `${podId} to be ${phases.join(" or ")}`,
+    );
+  }
+
+  /** Waits for a value after each status change. */
+  async until<T>(read: () => T | undefined, what: string): Promise<T> {
+    const deadline = AbortSignal.timeout(WAIT_MS);
+    for (;;) {
+      const value = read();
+      if (value !== undefined) return value;
+      const timeUp = Promise.withResolvers<void>();
+      deadline.addEventListener("abort", () => timeUp.resolve(), { once: true });
+      if (deadline.aborted)
+        throw new Error(
+          `waited in vain for ${what}; it is ${JSON.stringify(this.pods.reports().map((r) => r.status))}`,
+        );
+      await Promise.race([this.#changed.promise, timeUp.promise]);
+    }
+  }
+
+  /** A run of neighbouring ports, on each of which something answers like an SSH server. */
+  async #listen(count: number): Promise<void> {
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      const internal = 20_000 + Math.floor(Math.random() * 10_000);
+      const servers = await Promise.allSettled(
+        Array.from({ length: count }, (_, index) => this.#bannerServer(internal + index)),
+      );
+      const opened = servers.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+      if (opened.length === count) {
+        this.#servers.push(...opened);
+        this.#ports = { internal, external: internal, count };
+        return;
+      }
+      for (const server of opened) server.close();
+    }
+    throw new Error("no free run of ports");
+  }
+
+  #bannerServer(port: number): Promise<{ close(): void }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ close(): void }>();
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      if (this.#sshUp && this.#published(port)) socket.end("SSH-2.0-stand-in\r\n");
+      else socket.destroy();
+    });
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => resolve(server));
+    return promise;
+  }
+
+  #published(port: number): boolean {
+    return [...this.runtime.containers.values()].some(
+      ({ seen, spec }) =>
+        seen.state === "running" &&
+        Object.values(spec.HostConfig.PortBindings).some((hosts) =>
+          hosts.some(({ HostPort }) => HostPort === String(port)),
+        ),
+    );
+  }
+}
