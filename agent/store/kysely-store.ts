@@ -1,0 +1,127 @@
+/**
+ * The store over kysely, in SQL that SQLite and PostgreSQL both speak.
+ */
+import type { Kysely, Transaction } from "kysely";
+
+import type { PodId } from "../../protocol/ids.ts";
+import { PodEvent } from "../../protocol/pod.ts";
+import type { HostRecord, PodRecord } from "./records.ts";
+import { hostOf, hostRow, podOf, podRow } from "./rows.ts";
+import type { Tables } from "./schema.ts";
+import type { AuditEntry, Changes, JoinTokenRecord, NewEvent, Store, Stored } from "./store.ts";
+
+export class KyselyStore implements Store {
+  readonly #db: Kysely<Tables>;
+
+  constructor(db: Kysely<Tables>) {
+    this.#db = db;
+  }
+
+  async load(): Promise<Stored> {
+    const hostRows = await this.#db.selectFrom("hosts").selectAll().orderBy("host_id").execute();
+    const podRows = await this.#db.selectFrom("pods").selectAll().orderBy("pod_id").execute();
+    const hosts = hostRows.map((row) => ({ id: row.host_id, record: hostOf(row) }));
+    const pods = podRows.map((row) => ({ id: row.pod_id, record: podOf(row) }));
+    return {
+      hosts: hosts.flatMap(({ record }) => record ?? []),
+      pods: pods.flatMap(({ record }) => record ?? []),
+      damaged: [...hosts, ...pods].filter(({ record }) => record === undefined).map(({ id }) => id),
+    };
+  }
+
+  async write({ hosts = [], pods = [], events = [], audit = [] }: Changes): Promise<void> {
+    await this.#db.transaction().execute(async (step) => {
+      for (const host of hosts) await saveHost(step, host);
+      for (const pod of pods) await savePod(step, pod);
+      for (const event of events) await saveEvent(step, event);
+      for (const entry of audit) await step.insertInto("audit").values(entry).execute();
+    });
+  }
+
+  async eventsOf(podId: PodId, after: number, limit: number): Promise<PodEvent[]> {
+    const rows = await this.#db
+      .selectFrom("events")
+      .select(["cursor", "event"])
+      .where("pod_id", "=", podId)
+      .where("cursor", ">", after)
+      .orderBy("cursor")
+      .limit(limit)
+      .execute();
+    return rows.map(({ cursor, event }) => PodEvent.parse({ ...JSON.parse(event), cursor }));
+  }
+
+  async addJoinToken({ secretHash, expiresAtMs }: JoinTokenRecord): Promise<void> {
+    await this.#db.insertInto("join_tokens").values({ secret_hash: secretHash, expires_at_ms: expiresAtMs }).execute();
+  }
+
+  async enrol(host: HostRecord, secretHash: string, nowMs: number): Promise<boolean> {
+    return this.#db.transaction().execute(async (step) => {
+      const used = await step
+        .deleteFrom("join_tokens")
+        .where("secret_hash", "=", secretHash)
+        .where("expires_at_ms", ">", nowMs)
+        .executeTakeFirst();
+      if (used.numDeletedRows === 0n) return false;
+      await saveHost(step, host);
+      return true;
+    });
+  }
+
+  async remember(hotkey: string, nonce: bigint, expiresAtMs: number): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await this.#db
+      .insertInto("nonces")
+      .values({ hotkey, nonce: nonce.toString(), expires_at_ms: expiresAtMs })
+      .onConflict((conflict) => conflict.columns(["hotkey", "nonce"]).doNothing())
+      .executeTakeFirstOrThrow();
+    return numInsertedOrUpdatedRows === 1n;
+  }
+
+  async readAudit(limit: number): Promise<AuditEntry[]> {
+    return this.#db
+      .selectFrom("audit")
+      .select(["at", "who", "action", "subject", "outcome"])
+      .orderBy("id", "desc")
+      .limit(limit)
+      .execute();
+  }
+
+  async prune(nowMs: number): Promise<void> {
+    await this.#db.deleteFrom("nonces").where("expires_at_ms", "<=", nowMs).execute();
+    await this.#db.deleteFrom("join_tokens").where("expires_at_ms", "<=", nowMs).execute();
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+  }
+}
+
+async function saveHost(step: Transaction<Tables>, host: HostRecord): Promise<void> {
+  const row = hostRow(host);
+  await step
+    .insertInto("hosts")
+    .values(row)
+    .onConflict((conflict) => conflict.column("host_id").doUpdateSet(row))
+    .execute();
+}
+
+async function savePod(step: Transaction<Tables>, pod: PodRecord): Promise<void> {
+  const row = podRow(pod);
+  await step
+    .insertInto("pods")
+    .values(row)
+    .onConflict((conflict) => conflict.column("pod_id").doUpdateSet(row))
+    .execute();
+}
+
+async function saveEvent(step: Transaction<Tables>, { event, from }: NewEvent): Promise<void> {
+  await step
+    .insertInto("events")
+    .values({
+      pod_id: event.podId,
+      event: JSON.stringify(event),
+      host_id: from?.hostId ?? null,
+      host_cursor: from?.cursor ?? null,
+    })
+    .onConflict((conflict) => conflict.columns(["host_id", "host_cursor"]).doNothing())
+    .execute();
+}
