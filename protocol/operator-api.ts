@@ -34,6 +34,7 @@ export const AgentStatus = z.strictObject({
 export type AgentStatus = z.infer<typeof AgentStatus>;
 
 export const Invitation = z.strictObject({ token: z.string(), expiresAt: Instant });
+export type Invitation = z.infer<typeof Invitation>;
 
 const open = { auth: "open", answer: "json", params: Nothing, query: Nothing, body: Nothing, status: 200 } as const;
 const podChange = { ...open, params: PodParams, response: PodView, status: 202, errors: ["pod-not-found"] } as const;

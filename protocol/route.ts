@@ -58,9 +58,7 @@ export type BodyInputOf<R extends Route> = z.input<R["body"]>;
 export type QueryInputOf<R extends Route> = z.input<R["query"]>;
 export type ParamsInputOf<R extends Route> = z.input<R["params"]>;
 
-/** Declares a route and keeps its exact types. */
-export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType>(
-  definition: Route<P, Q, B, A>,
-): Route<P, Q, B, A> {
+/** Declares a route and keeps its exact types, also whether it answers with one value or a stream. */
+export function route<const R extends Route>(definition: R): R {
   return definition;
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { Gpu } from "./gpu.ts";
 import { HostResources } from "./host.ts";
-import { HostId, Instant, PodId } from "./ids.ts";
+import { HostId, Hotkey, Instant, PodId } from "./ids.ts";
 import { Lease, LogLine, LogQuery, PodEvent, PodPhase, PodSpec, PodView } from "./pod.ts";
 import { route } from "./route.ts";
 import { SshPublicKey } from "./ssh-key.ts";
@@ -157,5 +157,19 @@ export const validatorApi = {
     answer: "ndjson",
     status: 200,
     errors: ["pod-not-found"],
+  }),
+} as const;
+
+/** What anybody may ask: which agent this is, for signing requests to it, and whether it answers at all. */
+export const healthApi = {
+  health: route({
+    ...signed,
+    auth: "open",
+    method: "GET",
+    path: "/healthz",
+    summary: "Which agent this is; not signed",
+    response: z.strictObject({ hotkey: Hotkey, version: z.string() }),
+    status: 200,
+    errors: [],
   }),
 } as const;

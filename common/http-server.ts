@@ -1,0 +1,275 @@
+/**
+ * An HTTP server from a route table. The order is the same for every request: limits of size, rate and time; who is
+ * calling, by the bytes as they came; only then what is asked; the handler last. The one file that imports Fastify.
+ */
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+import rateLimit from "@fastify/rate-limit";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+
+import { AppError, ERRORS } from "../protocol/errors.ts";
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from "../protocol/route.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { judgeFailure, refusalOf, translateFailure } from "./http-errors.ts";
+import { readInput } from "./http-input.ts";
+import { type ListenOn, listenOn } from "./listen.ts";
+import type { Logger } from "./logger.ts";
+import { afterFirst, NDJSON, toLines } from "./ndjson.ts";
+
+/** A request before anybody has looked into it. */
+export interface RawRequest {
+  readonly method: string;
+  /** As sent on the wire, with the query. */
+  readonly target: string;
+  /** Every value that was sent under each name; names in lower case. */
+  readonly headers: Readonly<Record<string, string[] | undefined>>;
+  readonly body: Uint8Array;
+}
+
+export interface HttpRequest<R extends Route, Caller> {
+  readonly params: ParamsOf<R>;
+  readonly query: QueryOf<R>;
+  readonly body: BodyOf<R>;
+  readonly caller: Caller;
+  /** The clock's monotonic time at which the request's head arrived. */
+  readonly receivedAtMs: number;
+  /** Aborts when the caller is gone, when the deadline has passed and when the server closes. */
+  readonly signal: AbortSignal;
+}
+
+type Answer<R extends Route> = R["answer"] extends "ndjson"
+  ? AsyncIterable<ResponseOf<R>>
+  : ResponseOf<R> | Promise<ResponseOf<R>>;
+
+/** A route table whose every name the compiler knows. */
+type TableOf<T> = { readonly [Name in keyof T]: Route };
+
+/** One function for each route of the table; the compiler asks for a missing one. */
+export type Handlers<T extends TableOf<T>, Caller> = {
+  readonly [Name in keyof T]: (request: HttpRequest<T[Name], Caller>) => Answer<T[Name]>;
+};
+
+export interface HttpLimits {
+  readonly bodyBytes: number;
+  /** How many a minute one address may send, answered or not; no limit when left out, as on a unix socket. */
+  readonly requestsPerMinute?: number;
+  /** How long a request's head, and the whole of it, may take to arrive. */
+  readonly headMs: number;
+  readonly arrivalMs: number;
+  /** How long a `json` answer may take. */
+  readonly answerMs: number;
+  readonly connections: number;
+}
+
+export const DEFAULT_LIMITS: HttpLimits = {
+  bodyBytes: 2 ** 20,
+  headMs: 10_000,
+  arrivalMs: 30_000,
+  answerMs: 90_000,
+  connections: 1_024,
+};
+
+export interface HttpServerOptions<T extends TableOf<T>, Caller> {
+  readonly routes: T;
+  readonly handlers: Handlers<T, Caller>;
+  /** Who is calling. What it throws is the answer, and nothing behind it has run. */
+  readonly authenticate: (request: RawRequest) => Caller | Promise<Caller>;
+  readonly limits: HttpLimits;
+  readonly log: Logger;
+  /** JSON that anybody may read, by path. */
+  readonly documents?: Readonly<Record<`/${string}`, unknown>>;
+  readonly clock?: Clock;
+}
+
+export interface HttpServer {
+  /**
+   * Resolves to the port, or 0 for a unix socket. Throws `already-exists` when somebody else listens there.
+   * A unix socket's file is removed on close.
+   */
+  listen(on: ListenOn): Promise<number>;
+  /** Tells handlers by their signal, waits for them for a second, and closes every connection. */
+  close(): Promise<void>;
+}
+
+const CLOSE_WITHIN_MS = 1_000;
+/** A stream that has no item yet gets its head after this long. */
+const HEAD_WITHIN_MS = 500;
+const CHECK_CONNECTIONS_MS = 5_000;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    receivedAtMs: number;
+  }
+}
+
+/** What the functions below share. */
+interface Context {
+  readonly limits: HttpLimits;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Every request that is not over. */
+  readonly live: Set<AbortController>;
+}
+
+export async function createHttpServer<T extends TableOf<T>, Caller>(
+  options: HttpServerOptions<T, Caller>,
+): Promise<HttpServer> {
+  const { routes, handlers, authenticate, limits, documents = {} } = options;
+  const context: Context = { limits, log: options.log, clock: options.clock ?? systemClock(), live: new Set() };
+  const app = createApp(context);
+  await limitRate(app, limits);
+  for (const name in routes) {
+    const route = routes[name];
+    const handler = handlers[name];
+    addRoute(app, context, route, async (request, signal) => {
+      const { method, params, query, raw, receivedAtMs } = request;
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const caller = await authenticate({ method, target: raw.url ?? "", headers: raw.headersDistinct, body });
+      return handler({ ...readInput(route, { params, query, body }), caller, receivedAtMs, signal });
+    });
+  }
+  for (const [path, document] of Object.entries(documents)) app.get(path, () => document);
+  await app.ready();
+  return { listen: (on) => listenOn(app.server, on), close: () => close(app, context) };
+}
+
+function createApp({ limits, log, clock }: Context): FastifyInstance {
+  const app = fastify({
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: limits.arrivalMs,
+    http: { headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(CHECK_CONNECTIONS_MS, limits.headMs) },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => void refuse(translateFailure(error), request, reply, log),
+    clientErrorHandler: answerNoRequest,
+  });
+  app.server.maxConnections = limits.connections;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  app.decorateRequest("receivedAtMs", 0);
+  app.addHook("onRequest", async (request, reply) => {
+    request.receivedAtMs = clock.monotonic();
+    reply.raw.setHeader("x-request-id", request.id);
+    reply.raw.setHeader("cache-control", "no-store");
+  });
+  app.setErrorHandler((error, request, reply) => refuse(translateFailure(error), request, reply, log));
+  app.setNotFoundHandler((request, reply) => refuse(new AppError("route-not-found"), request, reply, log));
+  return app;
+}
+
+/** Before anything of the body is read, and for paths that do not exist as well. */
+async function limitRate(app: FastifyInstance, { requestsPerMinute }: HttpLimits): Promise<void> {
+  if (requestsPerMinute === undefined) return;
+  const headers = { "x-ratelimit-limit": false, "x-ratelimit-remaining": false, "x-ratelimit-reset": false };
+  await app.register(rateLimit, {
+    global: false,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
+    addHeaders: headers,
+    addHeadersOnExceeding: headers,
+    errorResponseBuilder: () => new AppError("rate-limited"),
+  });
+  app.addHook("onRequest", app.rateLimit());
+}
+
+/** From a request to what the handler gave. */
+type Work = (request: FastifyRequest, signal: AbortSignal) => Promise<unknown>;
+
+function addRoute(app: FastifyInstance, context: Context, route: Route, work: Work): void {
+  app.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    handler: async (request, reply) => {
+      const over = new AbortController();
+      context.live.add(over);
+      reply.raw.once("close", () => {
+        context.live.delete(over);
+        over.abort();
+      });
+      const judge = (error: unknown): AppError => judgeFailure(error, route, over.signal);
+      try {
+        const answer = await inTime(work(request, over.signal), over, context);
+        if (route.answer === "json") return await reply.code(route.status).send(answer);
+        return await sendLines({ request, reply, route, answer, judge, signal: over.signal, context });
+      } catch (error) {
+        return refuse(judge(error), request, reply, context.log);
+      }
+    },
+  });
+}
+
+async function inTime<T>(work: Promise<T>, over: AbortController, { clock, limits }: Context): Promise<T> {
+  const done = new AbortController();
+  const late = clock.sleep(limits.answerMs, done.signal).then(() => {
+    over.abort();
+    throw new AppError("deadline-exceeded");
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
+}
+
+interface Lines {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly route: Route;
+  readonly answer: unknown;
+  readonly judge: (error: unknown) => AppError;
+  readonly signal: AbortSignal;
+  readonly context: Context;
+}
+
+async function sendLines({ request, reply, route, answer, judge, signal, context }: Lines): Promise<FastifyReply> {
+  const { clock, log } = context;
+  if (!isStream(answer)) throw new Error(`The handler of ${route.path} gave no stream`);
+  const items = await afterFirst(answer, { clock, withinMs: HEAD_WITHIN_MS, signal });
+  const lines = toLines(items, (error) => {
+    const failure = judge(error);
+    logFailure(failure, request, log);
+    return refusalOf(failure, request.id).body;
+  });
+  reply.hijack();
+  reply.raw.writeHead(route.status, { "content-type": NDJSON });
+  reply.raw.flushHeaders();
+  // It fails only when the reader leaves, which is how most streams end.
+  await pipeline(Readable.from(lines, { objectMode: false }), reply.raw).catch(() => undefined);
+  return reply;
+}
+
+function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+function refuse(error: AppError, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
+  logFailure(error, request, log);
+  const { status, body } = refusalOf(error, request.id);
+  return reply.code(status).send(body);
+}
+
+function logFailure(error: AppError, request: FastifyRequest, log: Logger): void {
+  const { id: requestId, method, ip } = request;
+  const level = error.code === "internal" ? "error" : ERRORS[error.code].status >= 500 ? "warn" : "debug";
+  log[level]("request refused", { requestId, method, path: request.routeOptions.url, from: ip, error });
+}
+
+/** Bytes that are no HTTP request, or one that took too long to arrive. */
+function answerNoRequest(error: { code: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const { status, body } = refusalOf(new AppError("invalid-request", { message: "This is no request." }), randomUUID());
+  const text = JSON.stringify(body);
+  const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json\r\nConnection: close`;
+  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+async function close(app: FastifyInstance, { live }: Context): Promise<void> {
+  for (const over of live) over.abort();
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_WITHIN_MS);
+  await app.close();
+  clearTimeout(timer);
+}
