@@ -14,6 +14,7 @@ import type {
   ContainerSpec,
   ContainerState,
   ImageInfo,
+  ListedContainer,
   PullOptions,
   RuntimeEvent,
   SeenContainer,
@@ -223,11 +224,10 @@ function toInstant(text: string): number | undefined {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-function list(docker: Dockerode, label: string, signal: AbortSignal): Promise<SeenContainer[]> {
+function list(docker: Dockerode, label: string, signal: AbortSignal): Promise<ListedContainer[]> {
   return bounded("list", READ_DEADLINE_MS, signal, async (abortSignal) => {
     const rows = await docker.listContainers({ all: true, filters: { label: [label] }, abortSignal });
-    const seen = await Promise.all(rows.map((row) => inspect(docker, row.Id, abortSignal)));
-    return seen.filter((container) => container !== undefined);
+    return rows.map(({ Names: [name = ""], Labels }) => ({ name: name.replace(/^\//, ""), labels: Labels }));
   });
 }
 

@@ -71,6 +71,9 @@ export interface SeenContainer {
   readonly oomKilled: boolean;
 }
 
+/** A container as a list shows it; `inspect` tells the rest. */
+export type ListedContainer = Pick<SeenContainer, "name" | "labels">;
+
 export interface PullOptions {
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
   readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
@@ -106,7 +109,7 @@ export interface ContainerRuntime {
   remove(name: string, signal: AbortSignal): Promise<void>;
   inspect(name: string, signal: AbortSignal): Promise<SeenContainer | undefined>;
   /** Every container, in any state, that carries this label. */
-  list(label: string, signal: AbortSignal): Promise<SeenContainer[]>;
+  list(label: string, signal: AbortSignal): Promise<ListedContainer[]>;
   /** What the main process wrote; ends with the container when `follow`, else at the last line. */
   logs(name: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Changes of containers that carry this label, from now on. Ends or rejects when the engine goes away. */

@@ -10,7 +10,7 @@ import { SSH_PORT } from "../ssh/pod-kit.ts";
 import type { Ledger } from "./ledger.ts";
 import { nextStep, type Step } from "./plan.ts";
 import type { PortRange } from "./ports.ts";
-import { goalOf, nextDeadlineMs, type PodRecord, withSeenStart } from "./state.ts";
+import { goalOf, nextDeadlineMs, type PodRecord, type SshHealth, withSeenStart } from "./state.ts";
 import { eventsBetween, statusOf } from "./status.ts";
 import { ACTIONS, type StepDeps, type Turn } from "./steps.ts";
 
@@ -52,6 +52,7 @@ export class PodLane {
   readonly #closing = new AbortController();
   #record: PodRecord;
   #turn: Turn | undefined;
+  #ssh: SshHealth | undefined;
   #status: PodStatus | undefined;
   #trouble: Reason | undefined;
   #pull: PodStatus["pull"];
@@ -68,6 +69,10 @@ export class PodLane {
     this.#deps = deps;
     this.#record = options.record;
     this.#status = options.previousStatus;
+    const { lastStart } = options.record;
+    if (lastStart !== undefined && options.previousStatus?.phase === "running") {
+      this.#ssh = { startedAtMs: lastStart.startedAtMs, state: "assumed" };
+    }
   }
 
   get record(): PodRecord {
@@ -153,7 +158,7 @@ export class PodLane {
     const needsImage = container === undefined && goalOf(this.#record, this.#deps.clock.now()) === "running";
     const image = needsImage ? await runtime.image(spec.image, this.#closing.signal) : undefined;
     this.#save(withSeenStart(this.#record, container));
-    this.#turn = { record: this.#record, seen: { container, image, keys, hostKey }, ssh: this.#turn?.ssh };
+    this.#turn = { record: this.#record, seen: { container, image, keys, hostKey }, ssh: this.#ssh };
   }
 
   async #apply(step: Step, turn: Turn): Promise<void> {
@@ -166,6 +171,7 @@ export class PodLane {
       // A wish may have come in meanwhile: keep it, and take over what the step found out.
       if (next.record !== asked) this.#save({ ...next.record, wanted: this.#record.wanted });
       this.#turn = { ...next, record: this.#record };
+      this.#ssh = next.ssh;
       this.#trouble = next.ssh?.state === "lost" ? SSH_LOST : undefined;
     } catch (error) {
       if (abort.signal.aborted && !this.#closing.signal.aborted) return;
@@ -247,7 +253,7 @@ export class PodLane {
     const status = statusOf({
       record: this.#record,
       seen: this.#turn?.seen,
-      ssh: this.#turn?.ssh,
+      ssh: this.#ssh,
       nowMs,
       previous: this.#status,
       trouble: this.#trouble,

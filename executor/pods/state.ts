@@ -54,7 +54,8 @@ export interface Seen {
 export interface SshHealth {
   /** The start that this is about: a later start has to prove itself anew. */
   readonly startedAtMs: number;
-  readonly state: "ready" | "lost";
+  /** `assumed`: it was ready before the executor restarted, and is being probed again. */
+  readonly state: "ready" | "assumed" | "lost";
 }
 
 export type Goal = "running" | "stopped" | "ended";
@@ -121,7 +122,7 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
     case "running":
       if (!hasRunAsAsked(record, container)) return "stopping";
       if (ssh === undefined || ssh.startedAtMs !== container.startedAtMs) return "starting";
-      return ssh.state === "ready" ? "running" : "degraded";
+      return ssh.state === "lost" ? "degraded" : "running";
     case "paused":
       return "degraded";
     case "exited":

@@ -202,6 +202,7 @@ describe("a crash of the executor", () => {
 
     expect([...host.runtime.containers.values()].map(({ seen }) => seen.startedAtMs)).toEqual(startedAt);
     expect(callsOf("create")).toBe(20);
+    expect(host.events.filter(({ code }) => code === "running")).toHaveLength(20);
   });
 
   it("an exit meanwhile is reported with its code", async () => {

@@ -258,10 +258,11 @@ describe("phaseOf", () => {
   it("is running only when this very start of the main process has answered over SSH", () => {
     const record = podRecord({ lastStart: { run: 1, startedAtMs: T0 + 1_000 } });
     const seen = { container: seenContainer(), image: undefined, keys: [SSH_KEY], hostKey: undefined };
-    const phase = (startedAtMs: number, state: "ready" | "lost"): string =>
+    const phase = (startedAtMs: number, state: SshHealth["state"]): string =>
       phaseOf({ record, seen, ssh: { startedAtMs, state }, nowMs: T0 });
 
     expect(phase(T0 + 1_000, "ready")).toBe("running");
+    expect(phase(T0 + 1_000, "assumed")).toBe("running");
     expect(phase(T0 + 1_000, "lost")).toBe("degraded");
     expect(phase(T0 + 999, "ready")).toBe("starting");
   });
