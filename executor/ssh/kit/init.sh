@@ -1,0 +1,85 @@
+#!/.lium/k/bin/busybox sh
+# shellcheck shell=dash disable=SC3045 # busybox reads up to a NUL with -d ''
+# A pod's first process under docker-init: starts SSH, then becomes the pod's own command.
+#
+#   init [--user USER] [--stay] -- [COMMAND...]
+#
+#   --user  runs COMMAND as an image's USER: NAME or UID, alone or with :GROUP or :GID
+#   --stay  keeps the pod up for SSH after COMMAND has ended by itself; otherwise the pod ends with COMMAND's status
+#
+# Ends with status 70 when nobody could log in, and with 71 when the image does not know USER.
+# SSH comes first because a renter waits for it; nothing in a session depends on what follows.
+lium_kit=/.lium/k
+
+# LD_PRELOAD names a library for the image's own C library, which must not get into the kit's programs.
+(
+  unset LD_PRELOAD LD_AUDIT
+  exec "$lium_kit/bin/dropbear" -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -W 4194304 -K 300
+) || {
+  echo "lium: SSH did not start in this pod" >&2
+  exit 70
+}
+
+stay_for_ever() {
+  exec "$lium_kit/bin/busybox" sleep infinity
+}
+
+lium_user='' lium_stay=''
+while [ "$1" != -- ]; do
+  case $1 in
+    --user) lium_user=$2 && shift ;;
+    --stay) lium_stay=yes ;;
+  esac
+  shift
+done
+shift
+if [ $# = 0 ]; then stay_for_ever; fi
+
+# shellcheck source=/dev/null
+. "$lium_kit/environment"
+accepts() { :; }
+load_environment /.lium/secret/env
+
+# The kit's env runs COMMAND, so that it is looked up in PATH alone: busybox would prefer its own applets.
+# It also hands over what a shell cannot hold in a variable, such as discovery.type=single-node.
+while IFS= read -r -d '' lium_entry; do
+  if is_unholdable "${lium_entry%%=*}"; then set -- "$lium_entry" "$@"; fi
+done </proc/self/environ
+if [ -n "$LD_PRELOAD" ]; then
+  set -- "LD_PRELOAD=$LD_PRELOAD" "$@"
+  unset LD_PRELOAD
+fi
+# A shell starts its background commands with INT and QUIT ignored, and what is ignored stays so in most programs.
+set -- "$lium_kit/bin/env" --default-signal=INT,QUIT "$@"
+
+case $lium_user in
+  '' | 0 | root | 0:0 | root:root) ;;
+  *)
+    # shellcheck source=/dev/null
+    lium_found=$(. "$lium_kit/user" && find_user "$lium_user" /etc/passwd /etc/group "$HOME") || exit 71
+    HOME=${lium_found#*:*:*:}
+    lium_found=${lium_found%:"$HOME"}
+    lium_gid=${lium_found#*:}
+    set -- "$lium_kit/bin/setpriv" --reuid "${lium_found%%:*}" --regid "${lium_gid%%:*}" --groups "${lium_found##*:}" -- "$@"
+    ;;
+esac
+unset lium_entry PWD OLDPWD SHLVL
+
+if [ -z "$lium_stay" ]; then exec "$@"; fi
+
+"$@" &
+lium_child=$!
+# Any of these may be the image's stop signal; 37 is RTMIN+3, which systemd takes.
+for lium_signal in HUP INT QUIT USR1 USR2 TERM WINCH 37; do
+  # shellcheck disable=SC2064 # each trap names its own signal
+  trap "lium_stopping=yes; kill -$lium_signal $lium_child 2>/dev/null" "$lium_signal"
+done
+while :; do
+  wait "$lium_child"
+  lium_status=$?
+  # A signal ends the wait early, while the child still exists.
+  kill -0 "$lium_child" 2>/dev/null || break
+done
+if [ -n "$lium_stopping" ]; then exit "$lium_status"; fi
+echo "lium: the image's command ended with status $lium_status; the pod stays up for SSH" >&2
+stay_for_ever
