@@ -1,0 +1,146 @@
+/**
+ * The images that end-to-end tests start pods from, built on this machine without a registry; what is there is kept.
+ * All carry the label `lium.test=1`.
+ */
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import Docker from "dockerode";
+
+import { exec } from "../../common/exec.ts";
+
+export const TEST_LABEL = { "lium.test": "1" };
+export const NONROOT_USER = { name: "app", uid: 1000, home: "/home/app", extraGroup: 100 };
+
+const MMDEBSTRAP_MS = 300_000;
+const APT = "/etc/apt";
+
+/** Nothing but Debian's static busybox, and /bin/sh as a link to it: no accounts, no /tmp, no C library. */
+export function busyboxImage(): Promise<string> {
+  return once("lium-test/busybox", (tag) =>
+    buildImage(tag, ["FROM scratch", "COPY bin /bin", 'CMD ["/bin/sh"]'], async (folder) => {
+      await mkdir(join(folder, "bin"));
+      await copyFile("/bin/busybox", join(folder, "bin/busybox"));
+      await symlink("busybox", join(folder, "bin/sh"));
+    }),
+  );
+}
+
+/** A small Debian of this machine's release, with rsync and OpenSSH, whose default command ends at once. */
+export function debianImage(): Promise<string> {
+  return once("lium-test/debian", async (tag) => {
+    const base = await once("lium-test/debian-base", importDebian);
+    await buildImage(tag, [`FROM ${base}`, 'CMD ["bash"]']);
+  });
+}
+
+/** Debian that runs its own SSH server on port 22. */
+export async function ownSshdImage(): Promise<string> {
+  const base = await debianImage();
+  const command = ["sh", "-c", "mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e"];
+  return once("lium-test/own-sshd", (tag) => buildImage(tag, [`FROM ${base}`, `CMD ${JSON.stringify(command)}`]));
+}
+
+/** Debian whose USER is not root, and which adds a folder to PATH and a name that no shell can hold. */
+export async function nonRootImage(): Promise<string> {
+  const base = await debianImage();
+  const { name, uid, home, extraGroup } = NONROOT_USER;
+  return once("lium-test/nonroot", (tag) =>
+    buildImage(tag, [
+      `FROM ${base}`,
+      `RUN useradd --create-home --home-dir ${home} --uid ${uid} --groups ${extraGroup} ${name}`,
+      "ENV PATH=/opt/tool/bin:$PATH discovery.type=single-node",
+      `USER ${name}`,
+      'CMD ["sleep", "infinity"]',
+    ]),
+  );
+}
+
+/** Builds a tag unless it exists; its layers are shared with whoever builds the same at the same time. */
+async function once(tag: string, build: (tag: string) => Promise<void>): Promise<string> {
+  const exists = await new Docker()
+    .getImage(tag)
+    .inspect()
+    .then(
+      () => true,
+      (error: { statusCode?: number }) => {
+        if (error.statusCode === 404) return false;
+        throw error;
+      },
+    );
+  if (!exists) await build(tag);
+  return tag;
+}
+
+async function buildImage(
+  tag: string,
+  dockerfile: readonly string[],
+  fill: (folder: string) => Promise<void> = async () => undefined,
+): Promise<void> {
+  await inFolder(async (folder) => {
+    await fill(folder);
+    await writeFile(join(folder, "Dockerfile"), `${dockerfile.join("\n")}\n`);
+    const docker = new Docker();
+    const context = { context: folder, src: await readdir(folder) };
+    await finished(docker, await docker.buildImage(context, { t: tag, labels: TEST_LABEL, forcerm: true }));
+  });
+}
+
+async function importDebian(tag: string): Promise<void> {
+  await inFolder(async (folder) => {
+    const rootfs = join(folder, "root.tar");
+    const release = /^VERSION_CODENAME=(\S+)$/m.exec(await readFile("/etc/os-release", "utf8"))?.[1] ?? "";
+    const sources = await writeAptSources(folder, release);
+    const args = ["--variant=minbase", "--include=openssh-server,rsync", release, rootfs, ...sources];
+    await exec("mmdebstrap", args, { signal: new AbortController().signal, timeoutMs: MMDEBSTRAP_MS });
+    const docker = new Docker();
+    const [repo = tag, version = "latest"] = tag.split(":");
+    await finished(docker, await docker.importImage(rootfs, { repo, tag: version, changes: 'LABEL "lium.test"="1"' }));
+  });
+}
+
+/** Files with what this machine's apt is told about its own release, in apt's two forms; anything else is left out. */
+async function writeAptSources(folder: string, release: string): Promise<string[]> {
+  const paths = (await readdir(`${APT}/sources.list.d`)).map((name) => `${APT}/sources.list.d/${name}`);
+  const texts = await Promise.all(
+    [`${APT}/sources.list`, ...paths].map(async (path) => ({
+      path,
+      text: await readFile(path, "utf8").catch(() => ""),
+    })),
+  );
+  const stanzas = texts.filter(({ path }) => path.endsWith(".sources")).flatMap(({ text }) => text.split(/\n\s*\n/));
+  const lines = texts.filter(({ path }) => path.endsWith(".list")).flatMap(({ text }) => text.split("\n"));
+  const kinds = [
+    {
+      name: "own.sources",
+      own: stanzas.filter((text) => new RegExp(`^Suites:.*\\b${release}(\\s|-|$)`, "m").test(text)),
+    },
+    { name: "own.list", own: lines.filter((text) => new RegExp(`^deb .*\\s${release}(-\\S+)?\\s`).test(text)) },
+  ].filter(({ own }) => own.length > 0);
+  return Promise.all(
+    kinds.map(async ({ name, own }) => {
+      await writeFile(join(folder, name), `${own.join("\n\n")}\n`);
+      return join(folder, name);
+    }),
+  );
+}
+
+async function finished(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(progress, (error: Error | null, messages: { error?: string }[]) => {
+      const failed = error ?? messages.find((message) => message.error !== undefined)?.error;
+      if (failed) reject(new Error(String(failed)));
+      else resolve();
+    });
+  });
+}
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "lium-image-"));
+  try {
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
