@@ -42,6 +42,8 @@ test("an address with any character changed is refused", () => {
 test.each([
   ["nothing", ""],
   ["an address of Polkadot", "15oF4uVJwmo4TdGW7VfQxNLavjCXviqxT9S1MgbjMNHr6Sp5"],
+  ["an address of format 41", "5B5Hfagqhhers2rXFKjPSKF1Rd4bBEfJBi9Pahy5LRfqdc2h"],
+  ["an address of format 43", "5NecBZmeUHQKB9fT4PVSC7mribMBHbvLZbFep5FgG8rpCNS2"],
   ["an address of Kusama", "HNZata7iMYWmk5RvZRTiAsSDhV8366zq2YGb3tLH5Upf74F"],
   ["an address cut short", ALICE.slice(0, -1)],
   ["an address with more", `${ALICE}1`],
