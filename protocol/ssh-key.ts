@@ -12,7 +12,8 @@ import { AppError } from "./errors.ts";
 
 const MAX_LINE_BYTES = 16 * 1024;
 const MIN_RSA_BITS = 2048;
-const MAX_RSA_BITS = 16_384;
+/** The largest that the SSH server of the pods takes: with a larger key nobody could log in. */
+const MAX_RSA_BITS = 8_192;
 
 export const SSH_KEY_TYPES = [
   "ssh-ed25519",

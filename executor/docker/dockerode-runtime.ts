@@ -5,6 +5,7 @@
 import Dockerode from "dockerode";
 
 import { AppError } from "../../protocol/errors.ts";
+import { parseImageRef } from "../../protocol/image-ref.ts";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 import { engineError, statusOf } from "./errors.ts";
 import { linesOf } from "./log-stream.ts";
@@ -32,8 +33,9 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
         const info: { ServerVersion?: string; DockerRootDir?: string } = await docker.info();
         return { version: info.ServerVersion ?? "unknown", rootDir: info.DockerRootDir ?? "/var/lib/docker" };
       }),
-    image: (reference, signal) => readImage(docker, reference, signal),
-    pull: (reference, pullOptions) => pull(docker, reference, pullOptions),
+    // In full: without a tag the engine would pull every one that there is.
+    image: (reference, signal) => readImage(docker, parseImageRef(reference).canonical, signal),
+    pull: (reference, pullOptions) => pull(docker, parseImageRef(reference).canonical, pullOptions),
     create: (spec, signal) =>
       bounded("create", WRITE_DEADLINE_MS, signal, async (abortSignal) => {
         const container = await docker.createContainer({ ...toDockerode(spec), abortSignal });

@@ -11,11 +11,14 @@
 # SSH comes first because a renter waits for it; nothing in a session depends on what follows.
 lium_kit=/.lium/k
 
+# start_ssh WINDOW: the server goes to the background once it listens. WINDOW is how many bytes a client may send ahead.
 # LD_PRELOAD names a library for the image's own C library, which must not get into the kit's programs.
-(
+start_ssh() (
   unset LD_PRELOAD LD_AUDIT
-  exec "$lium_kit/bin/dropbear" -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -W 4194304 -K 300
-) || {
+  exec "$lium_kit/bin/dropbear" -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -K 300 -W "$1"
+)
+# Uploads from far away need a wide window; servers from before 2022 take no more than the second.
+start_ssh 4194304 || start_ssh 1048576 || {
   echo "lium: SSH did not start in this pod" >&2
   exit 70
 }
