@@ -163,7 +163,7 @@ describe("refusing", () => {
     await replaying.capacity({});
     attempts.push(["a replayed nonce", () => replaying.capacity({})]);
     const big = { spec: { ...podSpec(), env: { A: "x".repeat(131_072), B: "x".repeat(131_072) } } };
-    const small = await startValidatorListener({}, { bodyBytes: 1_000 });
+    const small = await startValidatorListener({}, { limits: { bodyBytes: 1_000 } });
     onTestFinished(() => small[Symbol.asyncDispose]());
     attempts.push(["an oversized body", () => small.client.createPod({ body: big })]);
 

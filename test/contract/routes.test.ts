@@ -139,8 +139,8 @@ async function callOf(listener: Listener, name: string, route: Route, input: obj
 }
 
 describe.each<[string, Api]>([
-  ["validator", { routes: validatorApi, cases: VALIDATOR, start: startValidatorListener }],
-  ["operator", { routes: operatorApi, cases: OPERATOR, start: startOperatorListener }],
+  ["validator", { routes: validatorApi, cases: VALIDATOR, start: (prepared) => startValidatorListener(prepared) }],
+  ["operator", { routes: operatorApi, cases: OPERATOR, start: (prepared) => startOperatorListener(prepared) }],
 ])("the %s API", (_, { routes, cases, start }) => {
   it("has a case here for every route", () => {
     expect(Object.keys(cases).toSorted()).toEqual(Object.keys(routes).toSorted());

@@ -11,7 +11,7 @@ import { createReplayStore } from "../../agent/validator/replay.ts";
 import { createValidatorServer, VALIDATOR_LIMITS } from "../../agent/validator/server.ts";
 import { createSigner } from "../../agent/validator/signer.ts";
 import { systemClock } from "../../common/clock.ts";
-import { devHotkey, initHotkeys } from "../../common/hotkey.ts";
+import { devHotkey, type Hotkey as Signer, initHotkeys } from "../../common/hotkey.ts";
 import { createHttpClient, type HttpClient, type HttpClientOptions } from "../../common/http-client.ts";
 import type { HttpLimits } from "../../common/http-server.ts";
 import { Hotkey } from "../../protocol/ids.ts";
@@ -45,7 +45,7 @@ export function signerOf(hotkey = ALICE, receiver = AGENT.ss58, clock = systemCl
 
 export async function startValidatorListener(
   prepared: Partial<UseCases> = {},
-  limits: Partial<HttpLimits> = {},
+  { limits = {}, caller = ALICE }: { readonly limits?: Partial<HttpLimits>; readonly caller?: Signer } = {},
 ): Promise<ValidatorListener> {
   const { useCases, calls } = fakeUseCases(prepared);
   const { log, logged } = loggerToMemory();
@@ -53,7 +53,7 @@ export async function startValidatorListener(
   const server = await createValidatorServer({
     useCases,
     hotkey: Hotkey.parse(AGENT.ss58),
-    allowed: new Map([[Hotkey.parse(ALICE.ss58), ALICE.scheme]]),
+    allowed: new Map([[Hotkey.parse(caller.ss58), caller.scheme]]),
     replay: createReplayStore(clock),
     log,
     clock,
@@ -75,7 +75,7 @@ export async function startValidatorListener(
     calls,
     logged,
     url,
-    client: clientThat(signerOf()),
+    client: clientThat(signerOf(caller)),
     clientThat,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(clients.map((client) => client.close()));
