@@ -1,0 +1,173 @@
+/**
+ * Builds the agent. The order here is the start order; closing is the reverse, and it ends no pod.
+ */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+import { writeFileAtomic } from "../common/atomic-file.ts";
+import { type Clock, systemClock } from "../common/clock.ts";
+import { parseHotkeyFile } from "../common/hotkey-file.ts";
+import { createLifecycle, type Lifecycle } from "../common/lifecycle.ts";
+import { createLogger, type Logger } from "../common/logger.ts";
+import { newPodId } from "../common/new-id.ts";
+import { startTicker } from "../common/ticker.ts";
+import { VERSION } from "../common/version.ts";
+import { AppError } from "../protocol/errors.ts";
+import { Hotkey } from "../protocol/ids.ts";
+import { urlOf } from "./addresses.ts";
+import { type AgentConfig, loadAgentConfig } from "./config.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import { HostReports } from "./fleet/host-reports.ts";
+import { Roster } from "./fleet/roster.ts";
+import { type Certificate, loadCertificate } from "./link/certificate.ts";
+import { invite } from "./link/enrolment.ts";
+import { LinkServer } from "./link/server.ts";
+import { createOperatorServer } from "./operator/server.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
+import { createValidatorServer, VALIDATOR_LIMITS } from "./validator/server.ts";
+
+const CLOSE_DEADLINE_MS = 10_000;
+const PRUNE_EVERY_MS = 60_000;
+
+/** Runs until a signal asks for the end. Throws an AppError when the start fails. */
+export async function serveAgent(options: { readonly configPath: string }): Promise<void> {
+  const config = await loadAgentConfig(options.configPath);
+  const log = createLogger({ name: "agent", level: config.logLevel });
+  const life = createLifecycle({ log, deadlineMs: CLOSE_DEADLINE_MS });
+  try {
+    await start({ config, log, life, clock: systemClock() });
+  } catch (error) {
+    life.stop("the start failed");
+    await life.run();
+    throw error;
+  }
+  await life.run();
+}
+
+/** What every part is made with. */
+interface Base {
+  readonly config: AgentConfig;
+  readonly log: Logger;
+  readonly life: Lifecycle;
+  readonly clock: Clock;
+}
+
+/** Where the agent is reached; each is filled in once its listener listens. */
+interface Urls {
+  validatorUrl: string;
+  linkUrl: string;
+}
+
+async function start(base: Base): Promise<void> {
+  const { config, log, life, clock } = base;
+  const hotkey = await hotkeyOf(config);
+  const certificate = await certificateOf(config);
+  const store = await startStore(base);
+
+  const roster = new Roster(store);
+  const damaged = await roster.load();
+  if (damaged.length > 0) log.error("rows of the database cannot be read; they are left as they are", { damaged });
+  const reports = new HostReports({ roster, clock, log: log.child({ part: "fleet" }) });
+
+  const urls: Urls = { validatorUrl: "", linkUrl: "" };
+  const { fingerprint } = certificate;
+  const fleet = new Fleet(
+    { version: VERSION, hotkey, network: config.network, startedAtMs: clock.now() },
+    {
+      roster,
+      store,
+      clock,
+      newPodId,
+      invite: (ttlSeconds) => invite(ttlSeconds, { store, clock, url: () => urls.linkUrl, fingerprint }),
+      urls: () => urls,
+    },
+  );
+
+  urls.linkUrl = await startLink(base, certificate, reports);
+  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey });
+  await startOperator(base, fleet);
+
+  const listeners = join(config.stateDir, "listeners.json");
+  const operatorSocket = config.operator.socketPath;
+  await writeFileAtomic(listeners, `${JSON.stringify({ ...urls, operatorSocket }, undefined, 2)}\n`, 0o644);
+  life.add("listeners.json", () => rm(listeners, { force: true }));
+  log.info("the agent serves", { hotkey, network: config.network, hosts: roster.hosts().length, version: VERSION });
+}
+
+async function startStore({ config, log, life, clock }: Base): Promise<Store> {
+  const store = await openSqliteStore(join(config.stateDir, "agent.db"));
+  life.add("store", () => store.close());
+  const pruning = startTicker(
+    {
+      clock,
+      everyMs: PRUNE_EVERY_MS,
+      run: () => store.prune(clock.now()),
+      onError: (error) => log.warn("expired nonces and tokens could not be removed", { error }),
+    },
+    life.signal,
+  );
+  life.add("pruning", () => pruning.done);
+  return store;
+}
+
+async function startLink(base: Base, certificate: Certificate, reports: HostReports): Promise<string> {
+  const { config, log, life, clock } = base;
+  const { host, port: asked, publicUrl } = config.link;
+  const server = new LinkServer({ certificate, reports, clock, log: log.child({ part: "link" }) });
+  const port = await server.listen({ host, port: asked });
+  life.add("link", () => server.close());
+  const url = publicUrl ?? urlOf("wss", { host, port });
+  log.info("listening for executors", { host, port, url });
+  return url;
+}
+
+interface ValidatorParts {
+  readonly fleet: Fleet;
+  readonly store: Store;
+  readonly hotkey: Hotkey;
+}
+
+async function startValidator(base: Base, { fleet, store, hotkey }: ValidatorParts): Promise<string> {
+  const { config, log, life, clock } = base;
+  const { host, port: asked, publicUrl, allow, rateLimitPerMinute, bodyLimitBytes } = config.validator;
+  if (allow.length === 0) log.warn("no validator is allowed: add [[validator.allow]] to the configuration");
+  const server = await createValidatorServer({
+    useCases: fleet,
+    hotkey,
+    allowed: new Map(allow.map((validator) => [validator.hotkey, validator.scheme])),
+    replay: store,
+    limits: { ...VALIDATOR_LIMITS, bodyBytes: bodyLimitBytes, requestsPerMinute: rateLimitPerMinute },
+    log,
+    clock,
+  });
+  const port = await server.listen({ host, port: asked });
+  life.add("validator", () => server.close());
+  const url = publicUrl ?? urlOf("http", { host, port });
+  log.info("listening for validators", { host, port, url });
+  return url;
+}
+
+async function startOperator({ config, log, life, clock }: Base, fleet: Fleet): Promise<void> {
+  const { socketPath } = config.operator;
+  await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
+  const server = await createOperatorServer({ useCases: fleet, log, clock });
+  await server.listen({ socketPath });
+  life.add("operator", () => server.close());
+  log.info("listening for the operator", { socketPath });
+}
+
+/** The address is all that is needed here: this agent signs nothing with its hotkey. */
+async function hotkeyOf({ hotkey: { file, ss58 } }: AgentConfig): Promise<Hotkey> {
+  if (ss58 !== undefined) return ss58;
+  const text = await readFile(file ?? "", "utf8").catch((cause: unknown) => {
+    throw new AppError("hotkey-file-invalid", { message: `The hotkey file ${file} cannot be read.`, cause });
+  });
+  return Hotkey.parse(parseHotkeyFile(text).ss58);
+}
+
+async function certificateOf({ stateDir }: AgentConfig): Promise<Certificate> {
+  const certificate = await loadCertificate(stateDir);
+  if (certificate !== undefined) return certificate;
+  throw new AppError("config-invalid", { message: `${stateDir} holds no certificate; run \`lium-agent init\` first.` });
+}
