@@ -130,7 +130,7 @@ async function startLink({ config, keys, ledger, facts, clock, log, life }: Base
   }
   const { url, fingerprint } = membership;
   const link = new LinkClient(
-    { reconnectMs: { first: 250, longest: 15_000 } },
+    { reconnectMs: { first: 250, longest: 10_000 } },
     {
       membership,
       name: config.name ?? hostname(),

@@ -77,16 +77,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await writeExecutorConfig(options, executorDir);
 
   const listeners = join(agentDir, "listeners.json");
-  await rm(listeners, { force: true });
   const agent = daemonOf({
     args: [AGENT_CLI, "serve", "--config", join(agentDir, "agent.toml")],
     logPath: join(agentDir, "agent.log"),
+    // A killed agent leaves this file behind.
+    prepare: () => rm(listeners, { force: true }),
     ready: async () => (await readFile(listeners, "utf8").catch(() => "")) !== "",
     signal,
   });
   const executor = daemonOf({
     args: [EXECUTOR_CLI, "serve", "--config", join(executorDir, "executor.toml")],
     logPath: join(executorDir, "executor.log"),
+    prepare: async () => undefined,
     ready: async () => true,
     signal,
   });
@@ -180,11 +182,12 @@ simulate = ${JSON.stringify(simulate)}
 interface DaemonInput {
   readonly args: readonly string[];
   readonly logPath: string;
+  readonly prepare: () => Promise<void>;
   readonly ready: () => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
-function daemonOf({ args, logPath, ready, signal }: DaemonInput): Daemon {
+function daemonOf({ args, logPath, prepare, ready, signal }: DaemonInput): Daemon {
   const pidPath = `${logPath}.pid`;
   let child: ChildProcess | undefined;
   const end = async (kind: NodeJS.Signals): Promise<void> => {
@@ -203,6 +206,7 @@ function daemonOf({ args, logPath, ready, signal }: DaemonInput): Daemon {
     },
     start: async () => {
       await endLeftover(pidPath, args);
+      await prepare();
       const log = await open(logPath, "a");
       // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
       child = spawn(process.execPath, [...args], { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });

@@ -58,9 +58,9 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
   });
 
   it("gives a terminal and the image's own shell to an interactive login", async () => {
-    const input = 'test -t 0 && echo "on a $TERM"\ntty\necho "in $SHELL at $PWD"\nexit 5\n';
+    const lines = ['test -t 0 && echo "on a $TERM"', "tty", 'echo "in $SHELL at $PWD"', "exit 5"];
 
-    const { stdout, exitCode } = await pod.ssh("", { options: ["-tt"], input });
+    const { stdout, exitCode } = await pod.typeInto(lines);
 
     expect(stdout).toMatch(/^on a \w+/m);
     expect(stdout).toMatch(/^\/dev\/pts\/\d+\r$/m);
@@ -72,7 +72,7 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
     const exec = await pod.ssh(SHOW_HOSTILE);
     const nonLogin = await pod.ssh(`${shell} -c '${SHOW_HOSTILE}'`);
     const login = await pod.ssh(`${shell} -l -c '${SHOW_HOSTILE}'`);
-    const interactive = await pod.ssh("", { options: ["-tt"], input: `${SHOW_HOSTILE}\nexit\n` });
+    const interactive = await pod.typeInto([SHOW_HOSTILE, "exit"]);
     const rest = await pod.ssh('echo "$PLAIN, $HOME, ${SSH_CONNECTION:+connected}"; test ! -e /tmp/evil');
 
     const shown = [exec, nonLogin, login].map(({ stdout }) => Buffer.from(stdout, "base64").toString());
