@@ -1,10 +1,10 @@
 /**
  * Reads what stands behind an option. What does not fit is wrong usage, with the form that would.
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 import type { PodSpecInput } from "../../protocol/pod.ts";
-import { parseDuration, parseSize } from "./quantities.ts";
+import { formatDuration, parseDuration, parseSize } from "./quantities.ts";
 
 type Port = NonNullable<PodSpecInput["ports"]>[number];
 
@@ -16,6 +16,11 @@ export function size(text: string): number {
 /** Milliseconds. */
 export function duration(text: string): number {
   return parseDuration(text) ?? refuse("a duration such as 90s, 5m, 1h30m or 2d");
+}
+
+/** An option that takes a duration and has one without being given. */
+export function durationOption(flags: string, description: string, usualMs: number): Option {
+  return new Option(flags, description).argParser(duration).default(usualMs, formatDuration(usualMs));
 }
 
 export function count(text: string): number {

@@ -28,14 +28,7 @@ export function addDaemonCommands(program: Command, { host, output }: Commands):
     .option("--json", "print JSON")
     .action(async ({ config: configPath, ...options }: InitOptions) => {
       const { initAgent } = await import("../init.ts");
-      const { stateDir, network, publicHost, hotkeyFile } = options;
-      const made = await initAgent({
-        configPath,
-        stateDir,
-        network,
-        ...(publicHost === undefined ? {} : { publicHost }),
-        ...(hotkeyFile === undefined ? {} : { hotkeyFile }),
-      });
+      const made = await initAgent({ configPath, ...options });
       output.result(made, (paint) =>
         fields(
           [

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 
 import { createHttpClient, type HttpClient } from "../../common/http-client.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
-import { duration } from "./arguments.ts";
+import { durationOption } from "./arguments.ts";
 import type { CliHost, Commands } from "./output.ts";
 import {
   eventQuery,
@@ -48,7 +48,7 @@ function addAgentCommands(program: Command, { host, output }: Commands): void {
     }),
   );
   operatorCommand(program, "invite", "Make a join token for one new host", host)
-    .option("--ttl <duration>", "how long it may be used", duration, 3_600_000)
+    .addOption(durationOption("--ttl <duration>", "how long it may be used", 3_600_000))
     .action((options: SocketOption & { readonly ttl: number }) =>
       withAgent(options, async (agent) => {
         const invitation = await agent.invite({ body: { ttlSeconds: Math.round(options.ttl / 1000) } });

@@ -3,7 +3,7 @@
  */
 import type { Command } from "commander";
 
-import { amount, assignment, count, duration, port, repeated, size, volume } from "./arguments.ts";
+import { amount, assignment, count, duration, durationOption, port, repeated, size, volume } from "./arguments.ts";
 import type { Commands } from "./output.ts";
 import { type RentOptions, rentRequest } from "./rent.ts";
 import {
@@ -28,7 +28,7 @@ Example:
 
 export function addRentCommand(parent: Command, commands: Commands): void {
   const command = validatorCommand(parent, "rent [command...]", "Rent a pod; what stands after -- is its command")
-    .option("--command", "before --, to say that a command follows; it is read as one either way")
+    .option("--command", "followed by -- and the command; may be left out")
     .requiredOption("--image <reference>", "such as debian:12")
     .requiredOption("--ssh-key <file>", "a public key that may log in; repeat for more", repeated)
     .requiredOption("--lease <duration>", "how long from now on, such as 1h", duration)
@@ -43,7 +43,7 @@ export function addRentCommand(parent: Command, commands: Commands): void {
     .option("--host <host-id>", "only on this host")
     .option("--wait", "until a renter can log in", true)
     .option("--no-wait", "answer as soon as the pod is accepted")
-    .option("--timeout <duration>", "how long to wait; the pod goes on", duration, 900_000)
+    .addOption(durationOption("--timeout <duration>", "how long to wait; the pod goes on", 900_000))
     .addHelpText("after", EXAMPLE)
     .action((words: string[], options: RentCommandOptions) =>
       withValidator(options, (client) => rent(client, words, options, commands)),

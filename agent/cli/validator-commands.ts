@@ -4,7 +4,7 @@
 import type { Command } from "commander";
 
 import type { PodView } from "../../protocol/pod.ts";
-import { duration } from "./arguments.ts";
+import { duration, durationOption } from "./arguments.ts";
 import type { Commands } from "./output.ts";
 import { addRentCommand } from "./rent-command.ts";
 import { leaseOf, readKeys } from "./rent.ts";
@@ -86,7 +86,7 @@ function addTerminateCommand(parent: Command, commands: Commands): void {
   const { host, output } = commands;
   validatorCommand(parent, "terminate <pod-id>", "End a pod and erase its disk")
     .option("--wait", "until nothing of it is left")
-    .option("--timeout <duration>", "how long to wait", duration, 300_000)
+    .addOption(durationOption("--timeout <duration>", "how long to wait", 300_000))
     .action((podId: string, options: TerminateOptions) =>
       withValidator(options, async (client) => {
         const asked = await client.terminatePod({ params: { podId } });

@@ -64,7 +64,7 @@ export function notReached({ podId, status }: PodView, phase: PodPhase): AppErro
 }
 
 /** `pulling [=====     ] 21% of 1.2 GiB`, or the phase alone. */
-export function progressText({ status: { phase, pull } }: PodView): string {
+function progressText({ status: { phase, pull } }: PodView): string {
   if (pull === undefined || pull.totalBytes <= 0) return `${phase} ...`;
   const done = Math.min(1, pull.doneBytes / pull.totalBytes);
   const bar = "=".repeat(Math.floor(done * BAR_CELLS)).padEnd(BAR_CELLS);

@@ -38,7 +38,7 @@ export async function createValidatorServer(options: ValidatorServerOptions): Pr
 }
 
 /** The OpenAPI document of the validator API. */
-export function validatorDocument(): Record<string, unknown> {
+function validatorDocument(): Record<string, unknown> {
   return openApiDocument(
     {
       title: "Lium Provider: validator API",
