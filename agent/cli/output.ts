@@ -86,9 +86,8 @@ function failureDocument({ code, message, details }: AppError): object {
 
 function failureText(error: AppError, paint: Paint): string {
   const { impact, remedy } = ERRORS[error.code];
-  const lines = [`${paint("red", "error:")} ${printable(error.message)} (${error.code})`];
-  if (impact !== error.message) lines.push(`  ${impact}`);
-  lines.push(`  ${remedy}`);
+  const what = error.message === impact ? error.code : `${printable(error.message)} (${error.code})`;
+  const lines = [`${paint("red", "error:")} ${what}`, `  ${impact}`, `  ${remedy}`];
   const details = Object.entries(error.details);
   lines.push(...details.map(([name, value]) => paint("dim", `  ${name}: ${printable(JSON.stringify(value) ?? "")}`)));
   return lines.join("\n");

@@ -1,8 +1,8 @@
-import type { Gpu } from "../../protocol/gpu.ts";
-import type { HostResources } from "../../protocol/host.ts";
 /**
  * How pods, hosts, offers and events read for people. Pure: a view and a moment in, text out.
  */
+import type { Gpu } from "../../protocol/gpu.ts";
+import type { HostResources } from "../../protocol/host.ts";
 import type { AgentStatus, HostView } from "../../protocol/operator-api.ts";
 import type { LogLine, PodEvent, PodPhase, PodView } from "../../protocol/pod.ts";
 import type { Capacity, Offer } from "../../protocol/validator-api.ts";

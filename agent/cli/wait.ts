@@ -1,7 +1,7 @@
-import type { Clock } from "../../common/clock.ts";
 /**
  * Waits for a pod to reach a phase, and draws on a terminal how far it is.
  */
+import type { Clock } from "../../common/clock.ts";
 import { AppError, isErrorCode } from "../../protocol/errors.ts";
 import { isOver, type PodPhase, type PodView } from "../../protocol/pod.ts";
 import type { Sink } from "./output.ts";

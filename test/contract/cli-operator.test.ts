@@ -152,7 +152,7 @@ describe("a stream", () => {
 describe("the exit code", () => {
   it("is 1 for a refusal, and the reason is on stderr", async () => {
     const refuse = () => {
-      throw new AppError("pod-not-found");
+      throw new AppError("pod-not-found", { message: "There is no such pod." });
     };
     await using agent = await startOperatorListener({ getPod: refuse });
     const argv = ["pods", "show", podId(1), "--socket", agent.socketPath];
@@ -167,7 +167,7 @@ describe("the exit code", () => {
   it("is 3 when no agent listens", async () => {
     const run = await cli(["status", "--socket", "/nowhere/agent.sock"]);
 
-    expect(run).toMatchObject({ exitCode: 3, stdout: "", stderr: expect.stringContaining("(connection-failed)") });
+    expect(run).toMatchObject({ exitCode: 3, stdout: "", stderr: expect.stringContaining("connection-failed") });
   });
 
   it.each([

@@ -159,7 +159,7 @@ describe("as-validator rent", () => {
 
     const run = await rent(agent, ["--gpus", "9", "--secret-env", "A=1"]);
 
-    expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("(no-capacity)") });
+    expect(run).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no-capacity") });
     expect(agent.calls.map(({ name }) => name)).toEqual(["capacity"]);
   });
 
