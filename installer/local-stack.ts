@@ -16,6 +16,8 @@ import { Invitation } from "../protocol/operator-api.ts";
 const ROOT = join(import.meta.dirname, "..");
 const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
 const EXECUTOR_CLI = join(ROOT, "executor/cli/main.ts");
+/** The daemons as they are released: without the memory and time that it takes to strip types. */
+const BUILT = { agent: join(ROOT, "dist/agent/cli/main.js"), executor: join(ROOT, "dist/executor/cli/main.js") };
 const COMMAND_DEADLINE_MS = 60_000;
 const START_DEADLINE_MS = 60_000;
 const CLOSE_DEADLINE_MS = 20_000;
@@ -27,6 +29,8 @@ export interface StackOptions {
   readonly simulate: string;
   /** Host ports for pods: the first, and how many. */
   readonly ports: { readonly first: number; readonly count: number };
+  /** Run the daemons from dist/, which `npm run build` makes, and not from the sources. */
+  readonly built?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -68,6 +72,7 @@ export async function kitPackages(signal: AbortSignal): Promise<string[]> {
 /** Sets up what is missing in the state folder, starts both daemons and waits until the host is connected. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { stateDir, signal } = options;
+  const programs = options.built === true ? BUILT : { agent: AGENT_CLI, executor: EXECUTOR_CLI };
   const agentDir = join(stateDir, "agent");
   const executorDir = join(stateDir, "executor");
   const agentSocket = join(agentDir, "agent.sock");
@@ -78,7 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const listeners = join(agentDir, "listeners.json");
   const agent = daemonOf({
-    args: [AGENT_CLI, "serve", "--config", join(agentDir, "agent.toml")],
+    args: [programs.agent, "serve", "--config", join(agentDir, "agent.toml")],
     logPath: join(agentDir, "agent.log"),
     // A killed agent leaves this file behind.
     prepare: () => rm(listeners, { force: true }),
@@ -86,7 +91,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     signal,
   });
   const executor = daemonOf({
-    args: [EXECUTOR_CLI, "serve", "--config", join(executorDir, "executor.toml")],
+    args: [programs.executor, "serve", "--config", join(executorDir, "executor.toml")],
     logPath: join(executorDir, "executor.log"),
     prepare: async () => undefined,
     ready: async () => true,

@@ -83,6 +83,8 @@ function splitLine(text: string): { word: string; data: string; comment: string 
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(line)) throw refusal("it holds a line break or another control character");
   const [, word, data, comment] = /^ *([^ ]+) +([^ ]+)(.*)$/.exec(line) ?? [];
   if (word === undefined || data === undefined) throw refusal("it must be a key type and base64, with a space between");
+  // No key needs them: a comment that holds them was written for a shell.
+  if (/["'`;]/.test(data + comment)) throw refusal("it holds a quote or a semicolon");
   return { word, data, comment: (comment ?? "").trim() };
 }
 

@@ -24,7 +24,7 @@ export async function measureIdle(): Promise<{
   readonly executor: Cost;
 }> {
   const busybox = await busyboxImage();
-  await using live = await startLive();
+  await using live = await startLive({ built: true });
   await Promise.all(Array.from({ length: PODS }, () => live.rent({ image: busybox })));
   const { agent, executor } = live.stack;
   const before = [await cpuTicks(agent.pid), await cpuTicks(executor.pid)] as const;

@@ -68,15 +68,9 @@ describe("a rented pod", () => {
     const before = readFileSync(file, "utf8");
     const params = { podId: view.podId };
 
-    for (const tail of ['"; touch /tmp/p; "', "'", ";", "\nssh-ed25519 AAAA"]) {
-      const key = `${live.publicKey}${tail}`;
-      const sent = live.client.addSshKey({ params, body: { key } });
-      if (tail.includes("\n") || !key.startsWith(live.publicKey + " ")) {
-        await sent.then(
-          (accepted) => expect(accepted.spec.sshKeys).toEqual(view.spec.sshKeys),
-          (error: unknown) => expect(error).toMatchObject({ code: "invalid-request" }),
-        );
-      }
+    for (const tail of ['"; touch /tmp/p; "', "'", ";", "`id`", "\nssh-ed25519 AAAA"]) {
+      const sent = live.client.addSshKey({ params, body: { key: `${live.publicKey}${tail}` } });
+      await expect(sent, tail).rejects.toMatchObject({ code: "invalid-request" });
     }
 
     expect(readFileSync(file, "utf8")).toBe(before);

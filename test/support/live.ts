@@ -12,6 +12,7 @@ import { type Stack, startStack } from "../../installer/local-stack.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../protocol/pod.ts";
 
+const PORTS = { first: 43_000, count: 200 };
 const LIVE_MS = 20 * 60_000;
 
 export interface Live extends AsyncDisposable {
@@ -34,13 +35,15 @@ export interface SshResult {
   readonly exitCode: number;
 }
 
-export async function startLive(
-  options: { readonly simulate?: string; readonly firstPort?: number } = {},
-): Promise<Live> {
+export interface LiveOptions {
+  /** The daemons as they are released, from dist/. */
+  readonly built?: boolean;
+}
+
+export async function startLive({ built = false }: LiveOptions = {}): Promise<Live> {
   const dir = mkdtempSync(join(tmpdir(), "lium-live-"));
   const signal = AbortSignal.timeout(LIVE_MS);
-  const ports = { first: options.firstPort ?? 43_000, count: 200 };
-  const stack = await startStack({ stateDir: dir, simulate: options.simulate ?? "4xH100", ports, signal });
+  const stack = await startStack({ stateDir: dir, simulate: "4xH100", ports: PORTS, built, signal });
   const client = await validatorClient({ url: stack.validatorUrl, hotkeyFile: stack.validatorKeyFile });
   const keyFile = join(dir, "renter");
   await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "renter", "-f", keyFile], {
@@ -84,11 +87,14 @@ export async function startLive(
     },
     ssh: (view, command, { keyFile: key = keyFile } = {}) => ssh(view, command, { key, dir, signal }),
     [Symbol.asyncDispose]: async () => {
-      const { pods } = await client.listPods({ query: {} });
-      await Promise.all(pods.map(({ podId }) => terminate(podId)));
-      await client.close();
-      await stack.stop();
-      rmSync(dir, { recursive: true, force: true });
+      try {
+        const { pods } = await client.listPods({ query: {} });
+        await Promise.all(pods.map(({ podId }) => terminate(podId)));
+      } finally {
+        await client.close();
+        await stack.stop();
+        rmSync(dir, { recursive: true, force: true });
+      }
     },
   };
 }
