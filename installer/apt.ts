@@ -61,8 +61,9 @@ export function newerDebianStep(own: string, newer: string): Step {
     name: `Adding ${newer} as a low-priority source`,
     check: async () => (await readFile(pinPath, "utf8").catch(() => "")) === pin,
     apply: async () => {
-      const sources = await ownSources(own);
-      await writeFile(sourcePath, sources.map((source) => withSuite(source, newer)).join("\n\n") + "\n");
+      const sources = (await readSources()).filter(({ suites }) => suites.includes(own));
+      if (sources.length === 0) throw noSource(own);
+      await writeFile(sourcePath, `${sources.map((source) => stanza(source, [newer])).join("\n\n")}\n`);
       await writeFile(pinPath, pin);
     },
   };
@@ -70,33 +71,47 @@ export function newerDebianStep(own: string, newer: string): Step {
 
 interface Source {
   readonly uris: string;
+  readonly suites: readonly string[];
   readonly components: string;
   readonly signedBy: string | undefined;
 }
 
-function withSuite({ uris, components, signedBy }: Source, suite: string): string {
-  const lines = ["Types: deb", `URIs: ${uris}`, `Suites: ${suite}`, `Components: ${components}`];
+/** In apt's newer format, for some suites of the source or for another. */
+function stanza({ uris, components, signedBy }: Source, suites: readonly string[]): string {
+  const lines = ["Types: deb", `URIs: ${uris}`, `Suites: ${suites.join(" ")}`, `Components: ${components}`];
   return [...lines, ...(signedBy === undefined ? [] : [`Signed-By: ${signedBy}`])].join("\n");
 }
 
-/** The sources that carry the release itself (not its updates or security), in either of apt's two formats. */
-async function ownSources(suite: string): Promise<Source[]> {
+/**
+ * What this machine's apt is told about a release, its updates and security fixes included, as one file in apt's newer
+ * format. Throws `command-failed` when it is told nothing.
+ */
+export async function releaseSources(release: string): Promise<string> {
+  const belongs = (suite: string): boolean => suite === release || suite.startsWith(`${release}-`);
+  const own = (await readSources()).filter(({ suites }) => suites.some(belongs));
+  if (own.length === 0) throw noSource(release);
+  return `${own.map((source) => stanza(source, source.suites.filter(belongs))).join("\n\n")}\n`;
+}
+
+async function readSources(): Promise<Source[]> {
   const names = (await readdir(SOURCES_DIR).catch(() => [])).filter((name) => /\.(sources|list)$/.test(name));
   const paths = ["/etc/apt/sources.list", ...names.map((name) => join(SOURCES_DIR, name))];
   const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
-  const found = texts.flatMap((text) => parseSources(text)).filter(({ suites }) => suites.includes(suite));
-  if (found.length > 0) return found;
-  throw new AppError("command-failed", { message: `No apt source for ${suite} was found on this machine.` });
+  return texts.flatMap(parseSources);
 }
 
-/** Exported for its test. */
-export function parseSources(text: string): (Source & { readonly suites: readonly string[] })[] {
+function noSource(release: string): AppError {
+  return new AppError("command-failed", { message: `No apt source for ${release} was found on this machine.` });
+}
+
+/** The sources in a file of either of apt's two formats; anything else in it is passed over. */
+export function parseSources(text: string): Source[] {
   return text
     .split(/\n\s*\n/)
     .flatMap((block) => (/^URIs:/m.test(block) ? [parseStanza(block)] : block.split("\n").flatMap(parseLine)));
 }
 
-function parseStanza(block: string): Source & { suites: string[] } {
+function parseStanza(block: string): Source {
   const field = (name: string): string => new RegExp(`^${name}:[ \t]*(.*)$`, "m").exec(block)?.[1]?.trim() ?? "";
   const signedBy = field("Signed-By");
   return {
@@ -107,7 +122,7 @@ function parseStanza(block: string): Source & { suites: string[] } {
   };
 }
 
-function parseLine(line: string): (Source & { suites: string[] })[] {
+function parseLine(line: string): Source[] {
   const { options, uri, suite, components } =
     /^deb\s+(?:\[(?<options>[^\]]*)\]\s+)?(?<uri>\S+)\s+(?<suite>\S+)\s+(?<components>.+)$/.exec(line.trim())?.groups ??
     {};

@@ -12,7 +12,7 @@ import { AppError } from "../protocol/errors.ts";
 import { newerDebianStep, packagesStep } from "./apt.ts";
 import { applySteps, type Say, type Step } from "./step.ts";
 
-export const DOCKER_SOCKET = "/var/run/docker.sock";
+const DOCKER_SOCKET = "/var/run/docker.sock";
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 20_000;
 const POLL_MS = 200;

@@ -2,13 +2,13 @@
  * An image for pods on a machine that reaches no registry: a small Debian, made with mmdebstrap from the machine's own
  * apt sources. An image that is there, or that can be pulled, is used as it is.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { exec } from "../common/exec.ts";
 import { toAppError } from "../protocol/errors.ts";
-import { packagesStep } from "./apt.ts";
+import { packagesStep, releaseSources } from "./apt.ts";
 import { applySteps, type Say } from "./step.ts";
 
 const INSPECT_DEADLINE_MS = 15_000;
@@ -36,33 +36,39 @@ export async function ensurePodImage(wanted: string, input: ImageInput): Promise
       input.say(`It cannot be pulled (${firstLine(toAppError(error).message)}); a small Debian is used in its place.`);
     }
   }
-  await buildDebianImage(BUILT_IMAGE, [], input);
+  await buildDebianImage({ tag: BUILT_IMAGE, packages: [], changes: ['CMD ["bash"]'] }, input);
   return BUILT_IMAGE;
 }
 
-/** Makes a minimal Debian with these packages besides; does nothing when the tag exists. */
-export async function buildDebianImage(
-  tag: string,
-  packages: readonly string[],
-  { say, signal }: ImageInput,
-): Promise<void> {
+export interface DebianImage {
+  readonly tag: string;
+  /** Besides the minimum. */
+  readonly packages: readonly string[];
+  /** Instructions of a Dockerfile, as `docker import --change` takes them. */
+  readonly changes: readonly string[];
+}
+
+/** Makes a small Debian of this machine's release, from this machine's own apt sources; does nothing when the tag exists. */
+export async function buildDebianImage(image: DebianImage, { say, signal }: ImageInput): Promise<void> {
+  const { tag, packages, changes } = image;
   if (await isLocal(tag, signal)) return;
   await applySteps([packagesStep("Installing mmdebstrap", ["mmdebstrap"], signal)], say);
   say(`Building ${tag} ...`);
   const dir = await mkdtemp(join(tmpdir(), "lium-image-"));
   try {
-    const tar = join(dir, "root.tar");
+    const [tar, sources] = [join(dir, "root.tar"), join(dir, "own.sources")];
+    const release = await ownRelease();
+    await writeFile(sources, await releaseSources(release));
     const include = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
-    const args = ["--variant=minbase", ...include, await ownRelease(), tar];
-    await exec("mmdebstrap", args, { signal, timeoutMs: BUILD_DEADLINE_MS, maxOutputBytes: 8 * 2 ** 20 });
-    const importArgs = ["import", "--change", 'CMD ["bash"]', tar, tag];
-    await exec("docker", importArgs, { signal, timeoutMs: BUILD_DEADLINE_MS });
+    const limits = { signal, timeoutMs: BUILD_DEADLINE_MS, maxOutputBytes: 8 * 2 ** 20 };
+    await exec("mmdebstrap", ["--variant=minbase", ...include, release, tar, sources], limits);
+    await exec("docker", ["import", ...changes.flatMap((change) => ["--change", change]), tar, tag], limits);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-/** The code name of this machine's release: for it, mmdebstrap reads the machine's own apt sources. */
+/** The code name of this machine's release. */
 async function ownRelease(): Promise<string> {
   return /^VERSION_CODENAME=(\S+)$/m.exec(await readFile("/etc/os-release", "utf8"))?.[1] ?? "stable";
 }

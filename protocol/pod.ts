@@ -26,7 +26,7 @@ export const Environment = z
 export type Environment = z.infer<typeof Environment>;
 
 /** A list of canonical key lines, each key once. */
-export const SshKeys = z
+const SshKeys = z
   .array(SshPublicKey)
   .min(1)
   .max(64)
@@ -170,7 +170,7 @@ export const Reason = z.strictObject({
 });
 export type Reason = z.infer<typeof Reason>;
 
-export const PublishedPort = z.strictObject({
+const PublishedPort = z.strictObject({
   containerPort: z.int(),
   protocol: z.enum(["tcp", "udp"]),
   /** The port on the host. */
@@ -178,7 +178,6 @@ export const PublishedPort = z.strictObject({
   /** The port that renters use; differs from hostPort behind a router that maps ports. */
   publicPort: z.int(),
 });
-export type PublishedPort = z.infer<typeof PublishedPort>;
 
 /** Milliseconds since the request arrived; a stage that has not been reached is absent. */
 export const Timeline = z.strictObject({

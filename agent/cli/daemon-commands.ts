@@ -3,8 +3,8 @@
  */
 import { type Command, Option } from "commander";
 
-import type { CliHost, Commands } from "./output.ts";
-import { fields } from "./table.ts";
+import type { CliHost, Commands } from "../../common/cli/output.ts";
+import { fields } from "../../common/cli/table.ts";
 
 const DEFAULT_CONFIG = "/etc/lium/agent.toml";
 const DEFAULT_STATE = "/var/lib/lium-agent";

@@ -3,10 +3,10 @@
  */
 import type { Command } from "commander";
 
+import type { CliHost, Commands } from "../../common/cli/output.ts";
 import { createHttpClient, type HttpClient } from "../../common/http-client.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
 import { durationOption } from "./arguments.ts";
-import type { CliHost, Commands } from "./output.ts";
 import {
   eventQuery,
   logQuery,

@@ -3,8 +3,8 @@
  */
 import type { Command } from "commander";
 
+import type { Commands } from "../../common/cli/output.ts";
 import { amount, assignment, count, duration, durationOption, port, repeated, size, volume } from "./arguments.ts";
-import type { Commands } from "./output.ts";
 import { type RentOptions, rentRequest } from "./rent.ts";
 import {
   type ValidatorClient,

@@ -3,9 +3,9 @@
  */
 import type { Command } from "commander";
 
+import type { CliHost, Output } from "../../common/cli/output.ts";
 import type { LogLine, PodEvent } from "../../protocol/pod.ts";
 import { count, since } from "./arguments.ts";
-import type { CliHost, Output } from "./output.ts";
 import { eventText, logText } from "./views.ts";
 
 export interface StreamOptions {

@@ -3,9 +3,9 @@
  */
 import type { Command } from "commander";
 
+import type { Commands } from "../../common/cli/output.ts";
 import type { PodView } from "../../protocol/pod.ts";
 import { duration, durationOption } from "./arguments.ts";
-import type { Commands } from "./output.ts";
 import { addRentCommand } from "./rent-command.ts";
 import { leaseOf, readKeys } from "./rent.ts";
 import {

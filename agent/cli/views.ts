@@ -1,14 +1,14 @@
 /**
  * How pods, hosts, offers and events read for people. Pure: a view and a moment in, text out.
  */
+import { type Paint, printable, type Style } from "../../common/cli/output.ts";
+import { type Column, fields, table } from "../../common/cli/table.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { AgentStatus, HostView } from "../../protocol/operator-api.ts";
 import type { LogLine, PodEvent, PodPhase, PodView } from "../../protocol/pod.ts";
 import type { Capacity, Offer } from "../../protocol/validator-api.ts";
-import { type Paint, printable, type Style } from "./output.ts";
 import { formatDuration, formatSize } from "./quantities.ts";
-import { type Column, fields, table } from "./table.ts";
 
 const PHASE_STYLE: Readonly<Record<PodPhase, Style>> = {
   pending: "yellow",

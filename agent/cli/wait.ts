@@ -1,10 +1,10 @@
 /**
  * Waits for a pod to reach a phase, and draws on a terminal how far it is.
  */
+import type { Sink } from "../../common/cli/output.ts";
 import type { Clock } from "../../common/clock.ts";
 import { AppError, isErrorCode } from "../../protocol/errors.ts";
 import { isOver, type PodPhase, type PodView } from "../../protocol/pod.ts";
-import type { Sink } from "./output.ts";
 import { formatSize } from "./quantities.ts";
 import type { ValidatorClient } from "./validator-client.ts";
 

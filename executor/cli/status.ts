@@ -4,6 +4,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import type { Paint } from "../../common/cli/output.ts";
+import { type Column, fields, table } from "../../common/cli/table.ts";
 import type { PodPhase } from "../../protocol/pod.ts";
 import type { ExecutorConfig } from "../config.ts";
 import { loadMembership } from "../link/membership.ts";
@@ -33,9 +35,13 @@ function readPods(path: string): ExecutorStatus["pods"] {
   }
 }
 
-export function statusText({ agentUrl, pods }: ExecutorStatus): string {
-  const agent = agentUrl === undefined ? "not joined: run `lium-executor join TOKEN`" : agentUrl;
-  return [`agent  ${agent}`, ...pods.map((pod) => `pod    ${pod.podId}  ${pod.phase ?? "new"}  ${pod.image}`)].join(
-    "\n",
-  );
+export function statusText({ agentUrl, pods }: ExecutorStatus, paint: Paint): string {
+  const agent = fields([["agent", agentUrl ?? "not joined: run `lium-executor join TOKEN`"]], paint);
+  if (pods.length === 0) return agent;
+  const columns: Column<ExecutorStatus["pods"][number]>[] = [
+    { title: "POD", text: ({ podId }) => podId },
+    { title: "PHASE", text: ({ phase }) => phase ?? "new" },
+    { title: "IMAGE", text: ({ image }) => image },
+  ];
+  return `${agent}\n\n${table(pods, columns, paint)}`;
 }

@@ -53,7 +53,7 @@ export async function writeSecretEnv(secretDir: string, env: Readonly<Record<str
     if (ENV_NAME.test(name) && !value.includes("\0")) continue;
     throw new AppError("invalid-request", { message: "A secret variable cannot be set.", details: { name } });
   }
-  const entries = Object.entries(env).map(([name, value]) => `${name}=${value}\0`);
+  const entries = Object.entries(env).map(([name, value]) => `${name}=${oneLine(value)}\n`);
   await mkdir(secretDir, { recursive: true, mode: 0o700 });
   await writeWhereChanged(join(secretDir, "env"), entries.join(""));
 }
@@ -61,6 +61,11 @@ export async function writeSecretEnv(secretDir: string, env: Readonly<Record<str
 /** Removes both folders of a pod that is over. Idempotent. */
 export async function removePodFiles(dirs: { readonly podDir: string; readonly secretDir: string }): Promise<void> {
   await Promise.all([dirs.secretDir, dirs.podDir].map((dir) => rm(dir, { recursive: true, force: true })));
+}
+
+/** The kit's environment script undoes this. */
+function oneLine(value: string): string {
+  return value.replaceAll("\\", "\\b").replaceAll("\n", "\\n");
 }
 
 async function keepHostKey(podDir: string, hostKey: SshHostKey): Promise<void> {

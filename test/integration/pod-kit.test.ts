@@ -9,6 +9,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { writeSecretEnv } from "../../executor/ssh/pod-files.ts";
 import { buildPodKit } from "../../executor/ssh/pod-kit.ts";
 
 const options = () => ({ signal: AbortSignal.timeout(20_000) });
@@ -56,54 +57,65 @@ describe("the pod kit of this machine", () => {
 });
 
 describe("the kit's environment script", () => {
-  it("brings any value back byte by byte, and evaluates none", () => {
-    const folder = mkdtempSync(join(tmpdir(), "lium-environment-"));
-    const script = `. ${ENVIRONMENT}; accepts() { :; }; load_environment "$1"; exec /usr/bin/env -0`;
-    const byte = fc.integer({ min: 1, max: 255 });
-    const value = fc.oneof(
-      fc.array(byte, { maxLength: 200 }),
-      fc.constantFrom("$(touch X)", "`id`", "\n", "'\"\\", " a ").map((text) => [...Buffer.from(text)]),
-    );
-    try {
-      fc.assert(
-        fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), (values) => {
-          const entries = values.map((bytes, index) =>
-            Buffer.from(`V${index}=`.concat(Buffer.from(bytes).toString("latin1")), "latin1"),
-          );
-          writeFileSync(join(folder, "env"), Buffer.concat(entries.flatMap((entry) => [entry, Buffer.from([0])])));
+  const SCRIPT = `. ${ENVIRONMENT}; load_secrets "$1"; save_environment "$2"; exec env -i busybox sh -c '. "$1"; exec /usr/bin/env -0' sh "$2"`;
+  let folder: string;
 
-          const output = execFileSync("busybox", ["sh", "-c", script, "sh", join(folder, "env")], {
-            env: {},
-            cwd: folder,
-            encoding: "latin1",
-          });
-
-          const seen = output.split("\0").filter((entry) => /^V\d=/.test(entry));
-          expect(seen.toSorted()).toEqual(entries.map((entry) => entry.toString("latin1")).toSorted());
-          expect(readdirSync(folder)).toEqual(["env"]);
-        }),
-        { numRuns: 60 },
-      );
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "lium-environment-"));
   });
 
-  it("leaves out names that no shell can hold instead of ending there", () => {
-    const folder = mkdtempSync(join(tmpdir(), "lium-environment-"));
-    try {
-      writeFileSync(join(folder, "env"), "a.b=1\0OPTIND=x\0=\x002=3\0noequals sign\0lium_kit=/evil\0GOOD=yes\0cut");
-      const script = `. ${ENVIRONMENT}; accepts() { :; }; load_environment "$1"; exec /usr/bin/env`;
+  afterAll(() => rmSync(folder, { recursive: true }));
 
-      const output = execFileSync("busybox", ["sh", "-c", script, "sh", join(folder, "env")], {
-        env: {},
-        encoding: "utf8",
-      });
+  /** What a session sees of these secrets. */
+  async function throughPod(env: Record<string, string>): Promise<Record<string, string>> {
+    await writeSecretEnv(folder, env);
+    const args = ["sh", "-c", SCRIPT, "sh", join(folder, "env"), join(folder, "saved")];
+    const output = execFileSync("busybox", args, { env: { PATH: "/usr/bin:/bin" }, cwd: folder, encoding: "utf8" });
+    const entries = output.split("\0").filter((entry) => entry !== "");
+    return Object.fromEntries(entries.map((entry) => [entry.replace(/=.*/s, ""), entry.replace(/^[^=]*=/, "")]));
+  }
 
-      expect(output).toMatch(/^GOOD=yes$/m);
-      expect(output).not.toMatch(/a\.b|OPTIND|2=3|noequals|cut/);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+  it("brings any secret to a session as it is, and evaluates none", async () => {
+    const special = fc.constantFrom(
+      "$(touch evil)",
+      "`touch evil`",
+      "\n",
+      "'",
+      '"',
+      "\\",
+      "\\n",
+      "\\b",
+      " ",
+      "*",
+      "é",
+      "\u0001",
+      "\u0081",
+    );
+    const text = fc.array(fc.oneof(special, fc.string({ unit: "binary", maxLength: 8 })), { maxLength: 12 });
+    const value = text.map((parts) => parts.join("").replaceAll("\0", ""));
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.stringMatching(/^V[0-9a-z_]{0,5}$/), value, { maxKeys: 6 }), async (env) => {
+        expect(await throughPod(env)).toMatchObject(env);
+        expect(readdirSync(folder).toSorted()).toEqual(["env", "saved"]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("survives names that mean something to a shell", async () => {
+    const env = Object.fromEntries(
+      ["IFS", "OPTIND", "PS1", "PS4", "ENV", "LINENO", "RANDOM", "_"].map((name) => [name, "x y"]),
+    );
+
+    expect(await throughPod({ ...env, LAST: "here" })).toMatchObject({ LAST: "here", ENV: "x y" });
+  });
+
+  it("leaves to a session what it has of its own, and lets nobody else read the rest", async () => {
+    const seen = await throughPod({ HOME: "/pod", SSH_CONNECTION: "pod", SSH_KEY_NAME: "kept" });
+
+    expect(seen).toMatchObject({ SSH_KEY_NAME: "kept" });
+    expect(Object.keys(seen)).not.toEqual(expect.arrayContaining(["HOME"]));
+    expect(seen["SSH_CONNECTION"]).toBeUndefined();
+    expect(statSync(join(folder, "saved")).mode & 0o777).toBe(0o600);
   });
 });

@@ -2,19 +2,18 @@
  * The images that end-to-end tests start pods from, built on this machine without a registry; what is there is kept.
  * All carry the label `lium.test=1`.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import Docker from "dockerode";
 
-import { exec } from "../../common/exec.ts";
+import { buildDebianImage } from "../../installer/pod-image.ts";
 
 export const TEST_LABEL = { "lium.test": "1" };
 export const NONROOT_USER = { name: "app", uid: 1000, home: "/home/app", extraGroup: 100 };
 
 const MMDEBSTRAP_MS = 300_000;
-const APT = "/etc/apt";
 
 /** Nothing but Debian's static busybox, and /bin/sh as a link to it: no accounts, no /tmp, no C library. */
 export function busyboxImage(): Promise<string> {
@@ -88,42 +87,8 @@ async function buildImage(
 }
 
 async function importDebian(tag: string): Promise<void> {
-  await inFolder(async (folder) => {
-    const rootfs = join(folder, "root.tar");
-    const release = /^VERSION_CODENAME=(\S+)$/m.exec(await readFile("/etc/os-release", "utf8"))?.[1] ?? "";
-    const sources = await writeAptSources(folder, release);
-    const args = ["--variant=minbase", "--include=openssh-server,rsync", release, rootfs, ...sources];
-    await exec("mmdebstrap", args, { signal: new AbortController().signal, timeoutMs: MMDEBSTRAP_MS });
-    const docker = new Docker();
-    const [repo = tag, version = "latest"] = tag.split(":");
-    await finished(docker, await docker.importImage(rootfs, { repo, tag: version, changes: 'LABEL "lium.test"="1"' }));
-  });
-}
-
-/** Files with what this machine's apt is told about its own release, in apt's two forms; anything else is left out. */
-async function writeAptSources(folder: string, release: string): Promise<string[]> {
-  const paths = (await readdir(`${APT}/sources.list.d`)).map((name) => `${APT}/sources.list.d/${name}`);
-  const texts = await Promise.all(
-    [`${APT}/sources.list`, ...paths].map(async (path) => ({
-      path,
-      text: await readFile(path, "utf8").catch(() => ""),
-    })),
-  );
-  const stanzas = texts.filter(({ path }) => path.endsWith(".sources")).flatMap(({ text }) => text.split(/\n\s*\n/));
-  const lines = texts.filter(({ path }) => path.endsWith(".list")).flatMap(({ text }) => text.split("\n"));
-  const kinds = [
-    {
-      name: "own.sources",
-      own: stanzas.filter((text) => new RegExp(`^Suites:.*\\b${release}(\\s|-|$)`, "m").test(text)),
-    },
-    { name: "own.list", own: lines.filter((text) => new RegExp(`^deb .*\\s${release}(-\\S+)?\\s`).test(text)) },
-  ].filter(({ own }) => own.length > 0);
-  return Promise.all(
-    kinds.map(async ({ name, own }) => {
-      await writeFile(join(folder, name), `${own.join("\n\n")}\n`);
-      return join(folder, name);
-    }),
-  );
+  const image = { tag, packages: ["openssh-server", "rsync"], changes: ['LABEL "lium.test"="1"'] };
+  await buildDebianImage(image, { say: () => undefined, signal: AbortSignal.timeout(MMDEBSTRAP_MS) });
 }
 
 async function finished(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {

@@ -108,13 +108,14 @@ interface SshContext {
 async function ssh({ status }: PodView, command: string, { key, dir, signal }: SshContext): Promise<SshResult> {
   if (status.ssh === undefined) throw new Error("the pod has no SSH line");
   const { host, port, user } = status.ssh;
-  const options = [
-    ...["-i", key, "-p", String(port), "-F", "none"],
-    ...["StrictHostKeyChecking=no", `UserKnownHostsFile=${join(dir, "known_hosts")}`, "IdentitiesOnly=yes"].flatMap(
-      (o) => ["-o", o],
-    ),
-    ...["BatchMode=yes", "LogLevel=ERROR"].flatMap((o) => ["-o", o]),
+  const settings = [
+    "StrictHostKeyChecking=no",
+    `UserKnownHostsFile=${join(dir, "known_hosts")}`,
+    "IdentitiesOnly=yes",
+    "BatchMode=yes",
+    "LogLevel=ERROR",
   ];
+  const options = ["-i", key, "-p", String(port), "-F", "none", ...settings.flatMap((setting) => ["-o", setting])];
   const all = Array.from({ length: 256 }, (_, code) => code);
   return exec("ssh", [...options, `${user}@${host}`, command], { signal, timeoutMs: 30_000, allowExitCodes: all });
 }

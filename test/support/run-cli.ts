@@ -1,8 +1,8 @@
 /**
  * Runs `lium-agent` in this process and keeps what it prints.
  */
-import type { CliHost } from "../../agent/cli/output.ts";
 import { runCli } from "../../agent/cli/program.ts";
+import type { CliHost } from "../../common/cli/output.ts";
 import { T0 } from "./builders.ts";
 
 export interface CliRun {

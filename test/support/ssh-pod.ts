@@ -2,6 +2,8 @@
  * A pod made of a container and the pod kit alone, and the OpenSSH programs of this machine to log in to it.
  * `dispose` removes the container and every file.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,13 +110,21 @@ export class SshPod {
   }
 
   /** Runs a command line in the pod; any exit status is an answer. */
-  ssh(
-    command: string,
-    more: { readonly options?: string[]; readonly input?: string; readonly key?: number } = {},
-  ): Promise<ExecResult> {
-    const args = [...this.options("ssh", more.key), ...(more.options ?? []), "root@127.0.0.1"];
-    const input = more.input === undefined ? {} : { input: more.input };
-    return runClient("ssh", command === "" ? args : [...args, command], input);
+  ssh(command: string, more: { readonly options?: string[]; readonly key?: number } = {}): Promise<ExecResult> {
+    const args = [...this.options("ssh", more.key), ...(more.options ?? []), "root@127.0.0.1", command];
+    return runClient("ssh", args);
+  }
+
+  /** Types into a login with a terminal, as a person does: the last line has to leave the shell. */
+  async typeInto(lines: readonly string[]): Promise<{ stdout: string; exitCode: number | null }> {
+    const args = [...this.options("ssh"), "-tt", "root@127.0.0.1"];
+    const client = spawn("ssh", args, { stdio: ["pipe", "pipe", "ignore"], timeout: CLIENT_MS });
+    let stdout = "";
+    client.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    // A terminal does not end. Newer servers hang up when their client's input does.
+    client.stdin.write(lines.map((line) => `${line}\n`).join(""));
+    await once(client, "close");
+    return { stdout, exitCode: client.exitCode };
   }
 
   /** Copies with a client; `pod:` stands for the pod in `args`. */

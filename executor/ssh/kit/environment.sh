@@ -1,20 +1,28 @@
-# shellcheck shell=dash disable=SC3045 # busybox reads up to a NUL with -d ''
-# Reads NUL-terminated NAME=value entries into the environment; nothing in them is ever evaluated.
+# shellcheck shell=dash disable=SC3060 # busybox replaces patterns in variables
+# The pod's environment: the secrets that come in, and what SSH sessions get of it.
 # Variables of the kit's own scripts begin with lium_: every other name may belong to the pod.
+lium_newline='
+'
 
-# load_environment FILE: exports every entry that a shell can hold and whose name `accepts NAME` agrees to.
-load_environment() {
+# load_secrets FILE: exports a NAME=value on each line, where \n is a newline and \b a backslash. Values are only ever
+# data: nothing in them is evaluated.
+load_secrets() {
   [ -r "$1" ] || return 0
-  while IFS= read -r -d '' lium_entry; do
-    if is_unholdable "${lium_entry%%=*}"; then continue; fi
-    if accepts "${lium_entry%%=*}"; then export "${lium_entry?}"; fi
+  while IFS= read -r lium_entry; do
+    case $lium_entry in
+      *\\*)
+        lium_entry=${lium_entry//\\n/$lium_newline}
+        lium_entry=${lium_entry//\\b/\\}
+        ;;
+    esac
+    export "${lium_entry?}"
   done <"$1"
 }
 
-# is_unholdable NAME: no shell variable can have this name; text assigned to OPTIND would end the shell.
-is_unholdable() {
-  case $1 in
-    '' | [0-9]* | *[!A-Za-z0-9_]* | OPTIND) ;;
-    *) return 1 ;;
-  esac
-}
+# save_environment FILE: for sessions, in the shell's own quoting, without what a session has of its own.
+save_environment() (
+  umask 077
+  unset HOME SHELL USER LOGNAME PWD OLDPWD SHLVL
+  unset SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_AUTH_SOCK SSH_ORIGINAL_COMMAND SSH_PUBKEYINFO
+  export -p >"$1"
+)

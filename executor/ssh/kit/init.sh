@@ -8,23 +8,30 @@
 #   --stay  keeps the pod up for SSH after COMMAND has ended by itself; otherwise the pod ends with COMMAND's status
 #
 # Ends with status 70 when nobody could log in, and with 71 when the image does not know USER.
-# SSH comes first because a renter waits for it; nothing in a session depends on what follows.
+# SSH starts first, because a renter waits for it, but not before there is an environment for its sessions.
 lium_kit=/.lium/k
 
-# start_ssh WINDOW: the server goes to the background once it listens. WINDOW is how many bytes a client may send ahead.
-# LD_PRELOAD names a library for the image's own C library, which must not get into the kit's programs.
-start_ssh() (
-  unset LD_PRELOAD LD_AUDIT
-  exec "$lium_kit/bin/dropbear" -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -K 300 -W "$1"
-)
-# Uploads from far away need a wide window; servers from before 2022 take no more than the second.
-start_ssh 4194304 || start_ssh 1048576 || {
-  echo "lium: SSH did not start in this pod" >&2
-  exit 70
+fail() {
+  echo "lium: $2" >&2
+  exit "$1"
 }
 
+# shellcheck source=/dev/null
+. "$lium_kit/environment"
+load_secrets /.lium/secret/env
+save_environment /.lium/run/env || fail 70 "the pod's environment could not be saved for SSH"
+
+# start_ssh WINDOW: the server goes to the background once it listens. WINDOW is how many bytes a client may send ahead.
+# Its environment is empty: the pod's may name libraries to load, and they are for the image's own C library.
+start_ssh() {
+  "$lium_kit/bin/busybox" env -i "$lium_kit/bin/dropbear" \
+    -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -K 300 -W "$1"
+}
+# Uploads from far away need a wide window; servers from before 2022 take no more than the second.
+start_ssh 4194304 || start_ssh 1048576 || fail 70 "SSH did not start in this pod"
+
 stay_for_ever() {
-  exec "$lium_kit/bin/busybox" sleep infinity
+  exec "$lium_kit/bin/busybox" sleep 2147483647
 }
 
 lium_user='' lium_stay=''
@@ -38,16 +45,12 @@ done
 shift
 if [ $# = 0 ]; then stay_for_ever; fi
 
-# shellcheck source=/dev/null
-. "$lium_kit/environment"
-accepts() { :; }
-load_environment /.lium/secret/env
-
 # The kit's env runs COMMAND, so that it is looked up in PATH alone: busybox would prefer its own applets.
-# It also hands over what a shell cannot hold in a variable, such as discovery.type=single-node.
+# It also hands over what no shell variable can hold, such as discovery.type=single-node. A busybox from before 2020 cannot
+# read up to a NUL, and loses such names.
 while IFS= read -r -d '' lium_entry; do
-  if is_unholdable "${lium_entry%%=*}"; then set -- "$lium_entry" "$@"; fi
-done </proc/self/environ
+  case ${lium_entry%%=*} in '' | [0-9]* | *[!A-Za-z0-9_]*) set -- "$lium_entry" "$@" ;; esac
+done </proc/self/environ 2>/dev/null
 if [ -n "$LD_PRELOAD" ]; then
   set -- "LD_PRELOAD=$LD_PRELOAD" "$@"
   unset LD_PRELOAD

@@ -5,19 +5,12 @@
 #   session             an interactive login
 #   session -c COMMAND  one command, or a request for the SFTP server
 lium_kit=/.lium/k
-# shellcheck source=/dev/null
-. "$lium_kit/environment"
 
-# What the SSH server says of this session counts more than what the pod was started with.
-accepts() {
-  case $1 in
-    HOME | SHELL | USER | LOGNAME | PWD | OLDPWD | SHLVL) return 1 ;;
-    SSH_CLIENT | SSH_CONNECTION | SSH_TTY | SSH_AUTH_SOCK | SSH_ORIGINAL_COMMAND | SSH_PUBKEYINFO) return 1 ;;
-    TERM) [ -z "$TERM" ] ;;
-  esac
-}
-load_environment /proc/1/environ
-load_environment /.lium/secret/env
+# The terminal of this session counts more than one that the pod was started with.
+lium_term=$TERM
+# shellcheck source=/dev/null
+. /.lium/run/env
+if [ -n "$lium_term" ]; then export TERM="$lium_term"; fi
 
 lium_home='' lium_shell=''
 if [ -r /etc/passwd ]; then

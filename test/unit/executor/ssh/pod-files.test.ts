@@ -116,7 +116,7 @@ describe("a pod's files", () => {
     expect([readdirSync(join(root, "pods")), readdirSync(join(root, "secrets"))]).toEqual([[], []]);
   });
 
-  it("hold secrets as they are, each with a NUL at its end", async () => {
+  it("hold one secret on each line, with newlines and backslashes written otherwise", async () => {
     await writeSecretEnv(secretDir, { A: 'it\'s "$(x)"\nB=2\n', _b1: "" });
 
     expect(readFileSync(join(secretDir, "env"), "utf8")).toBe('A=it\'s "$(x)"\nB=2\n\0_b1=\0');

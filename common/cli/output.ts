@@ -4,8 +4,8 @@
  */
 import { stripVTControlCharacters, styleText } from "node:util";
 
-import type { Clock } from "../../common/clock.ts";
 import { type AppError, ERRORS, toAppError } from "../../protocol/errors.ts";
+import type { Clock } from "../clock.ts";
 
 export interface Sink {
   write(text: string): unknown;

@@ -1,8 +1,8 @@
 /** JSON or text, colour only where somebody sees it, and no word from outside that steers a terminal. */
 import { describe, expect, it } from "vitest";
 
-import { type CliHost, createOutput, EXIT, printable } from "../../../../agent/cli/output.ts";
-import { fields, table } from "../../../../agent/cli/table.ts";
+import { type CliHost, createOutput, EXIT, printable } from "../../../../common/cli/output.ts";
+import { fields, table } from "../../../../common/cli/table.ts";
 import { AppError } from "../../../../protocol/errors.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 
