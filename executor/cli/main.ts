@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The program `lium-executor`, for the operator of a GPU host.
  */

@@ -117,9 +117,9 @@ describe("a pod's files", () => {
   });
 
   it("hold one secret on each line, with newlines and backslashes written otherwise", async () => {
-    await writeSecretEnv(secretDir, { A: 'it\'s "$(x)"\nB=2\n', _b1: "" });
+    await writeSecretEnv(secretDir, { A: "it's $(x)\nB=2\\n", _b1: "" });
 
-    expect(readFileSync(join(secretDir, "env"), "utf8")).toBe('A=it\'s "$(x)"\nB=2\n\0_b1=\0');
+    expect(readFileSync(join(secretDir, "env"), "utf8")).toBe("A=it's $(x)\\nB=2\\bn\n_b1=\n");
     expect([secretDir, join(secretDir, "env")].map(modeOf)).toEqual([0o700, 0o600]);
   });
 

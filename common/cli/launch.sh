@@ -1,0 +1,14 @@
+#!/bin/sh
+# lium-agent and lium-executor, as npm links them: starts the built program of the name that it was called by, on the Node
+# of the lockfile, which may be newer than the machine's own.
+set -eu
+
+root=$(dirname -- "$(readlink -f -- "$0")")/../..
+name=$(basename -- "$0")
+main=$root/dist/${name#lium-}/cli/main.js
+
+if [ ! -e "$main" ]; then
+    echo "$name is not built yet: run 'npm ci && npm run build' in $(readlink -f -- "$root")" >&2
+    exit 1
+fi
+exec "$root/node_modules/.bin/node" "$main" "$@"
