@@ -16,8 +16,10 @@ import { Invitation } from "../protocol/operator-api.ts";
 const ROOT = join(import.meta.dirname, "..");
 const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
 const EXECUTOR_CLI = join(ROOT, "executor/cli/main.ts");
+const SOURCES = { agent: [process.execPath, AGENT_CLI], executor: [process.execPath, EXECUTOR_CLI] };
 /** The daemons as they are released: without the memory and time that it takes to strip types. */
-const BUILT = { agent: join(ROOT, "dist/agent/cli/main.js"), executor: join(ROOT, "dist/executor/cli/main.js") };
+const LAUNCH = join(ROOT, "common/cli/launch.sh");
+const BUILT = { agent: [LAUNCH, "lium-agent"], executor: [LAUNCH, "lium-executor"] };
 const COMMAND_DEADLINE_MS = 60_000;
 const START_DEADLINE_MS = 60_000;
 const CLOSE_DEADLINE_MS = 20_000;
@@ -72,7 +74,7 @@ export async function kitPackages(signal: AbortSignal): Promise<string[]> {
 /** Sets up what is missing in the state folder, starts both daemons and waits until the host is connected. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { stateDir, signal } = options;
-  const programs = options.built === true ? BUILT : { agent: AGENT_CLI, executor: EXECUTOR_CLI };
+  const programs = options.built === true ? BUILT : SOURCES;
   const agentDir = join(stateDir, "agent");
   const executorDir = join(stateDir, "executor");
   const agentSocket = join(agentDir, "agent.sock");
@@ -83,7 +85,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const listeners = join(agentDir, "listeners.json");
   const agent = daemonOf({
-    args: [programs.agent, "serve", "--config", join(agentDir, "agent.toml")],
+    program: programs.agent,
+    configPath: join(agentDir, "agent.toml"),
     logPath: join(agentDir, "agent.log"),
     // A killed agent leaves this file behind.
     prepare: () => rm(listeners, { force: true }),
@@ -91,7 +94,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     signal,
   });
   const executor = daemonOf({
-    args: [programs.executor, "serve", "--config", join(executorDir, "executor.toml")],
+    program: programs.executor,
+    configPath: join(executorDir, "executor.toml"),
     logPath: join(executorDir, "executor.log"),
     prepare: async () => undefined,
     ready: async () => true,
@@ -185,15 +189,17 @@ simulate = ${JSON.stringify(simulate)}
 }
 
 interface DaemonInput {
-  readonly args: readonly string[];
+  readonly program: readonly string[];
+  readonly configPath: string;
   readonly logPath: string;
   readonly prepare: () => Promise<void>;
   readonly ready: () => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
-function daemonOf({ args, logPath, prepare, ready, signal }: DaemonInput): Daemon {
+function daemonOf({ program, configPath, logPath, prepare, ready, signal }: DaemonInput): Daemon {
   const pidPath = `${logPath}.pid`;
+  const [file = "", ...args] = [...program, "serve", "--config", configPath];
   let child: ChildProcess | undefined;
   const end = async (kind: NodeJS.Signals): Promise<void> => {
     const running = child;
@@ -210,11 +216,11 @@ function daemonOf({ args, logPath, prepare, ready, signal }: DaemonInput): Daemo
       return child?.pid;
     },
     start: async () => {
-      await endLeftover(pidPath, args);
+      await endLeftover(pidPath, configPath);
       await prepare();
       const log = await open(logPath, "a");
       // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
-      child = spawn(process.execPath, [...args], { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
+      child = spawn(file, args, { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
       await log.close();
       await writeFile(pidPath, String(child.pid));
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
@@ -230,18 +236,20 @@ function daemonOf({ args, logPath, prepare, ready, signal }: DaemonInput): Daemo
   };
 }
 
-/** A daemon that an earlier run could not end, because it was killed itself. */
-async function endLeftover(pidPath: string, args: readonly string[]): Promise<void> {
+/** A daemon that an earlier run could not end, because it was killed itself: known by its pid and its configuration. */
+async function endLeftover(pidPath: string, configPath: string): Promise<void> {
   const pid = Number(await readFile(pidPath, "utf8").catch(() => ""));
   if (!Number.isInteger(pid) || pid <= 1) return;
-  const commandLine = (): Promise<string> => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const isOurs = async (): Promise<boolean> => args.every((arg) => arg !== "" && text.split("\0").includes(arg));
-  let text = await commandLine();
-  if (!(await isOurs())) return;
-  process.kill(pid, "SIGTERM");
-  while (await isOurs()) {
-    await pause();
-    text = await commandLine();
+  const runs = async (): Promise<boolean> =>
+    (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").includes(configPath);
+  for (const [kind, patienceMs] of [
+    ["SIGTERM", CLOSE_DEADLINE_MS],
+    ["SIGKILL", CLOSE_DEADLINE_MS],
+  ] as const) {
+    if (!(await runs())) return;
+    process.kill(pid, kind);
+    const patience = AbortSignal.timeout(patienceMs);
+    while (!patience.aborted && (await runs())) await pause();
   }
 }
 

@@ -14,7 +14,8 @@ import { runClient, sshAddInPod, SshPod } from "../support/ssh-pod.ts";
 const MIB = 2 ** 20;
 const BUSYBOX = "/.lium/k/bin/busybox";
 const HOSTILE = ` it's "quoted" $(touch /tmp/evil) \`touch /tmp/evil\` \\ \t ünï ☃\nNEXT=line;\x01 \n`;
-const SHOW_HOSTILE = `printf %s "$HOSTILE" | ${BUSYBOX} base64`;
+/** In hexadecimal, because a terminal changes what it shows. */
+const SHOW_HOSTILE = `printf %s "$HOSTILE" | ${BUSYBOX} hexdump -v -e '/1 "%02x"'`;
 
 interface Kind {
   readonly name: string;
@@ -70,14 +71,14 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
 
   it("shows the pod's environment to exec, non-login and login sessions, and evaluates none of it", async () => {
     const exec = await pod.ssh(SHOW_HOSTILE);
-    const nonLogin = await pod.ssh(`${shell} -c '${SHOW_HOSTILE}'`);
-    const login = await pod.ssh(`${shell} -l -c '${SHOW_HOSTILE}'`);
+    const nonLogin = await pod.ssh(`${shell} -c ${quoted(SHOW_HOSTILE)}`);
+    const login = await pod.ssh(`${shell} -l -c ${quoted(SHOW_HOSTILE)}`);
     const interactive = await pod.typeInto([SHOW_HOSTILE, "exit"]);
     const rest = await pod.ssh('echo "$PLAIN, $HOME, ${SSH_CONNECTION:+connected}"; test ! -e /tmp/evil');
 
-    const shown = [exec, nonLogin, login].map(({ stdout }) => Buffer.from(stdout, "base64").toString());
+    const shown = [exec, nonLogin, login].map(({ stdout }) => Buffer.from(stdout, "hex").toString());
     expect(shown).toEqual([HOSTILE, HOSTILE, HOSTILE]);
-    expect(interactive.stdout.replace(/\s/g, "")).toContain(Buffer.from(HOSTILE).toString("base64"));
+    expect(interactive.stdout.replace(/\s/g, "")).toContain(Buffer.from(HOSTILE).toString("hex"));
     expect(rest).toMatchObject({ stdout: "a plain value, /root, connected\n", exitCode: 0 });
   });
 
@@ -184,6 +185,10 @@ async function randomFile(pod: SshPod, name: string, bytes: number): Promise<Buf
   const content = randomBytes(bytes);
   await writeFile(pod.path(name), content);
   return content;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function sha256(bytes: Buffer): string {

@@ -114,6 +114,8 @@ describe("a pod that nobody asked for here", () => {
     const executor = await startHost(agent, [report]);
 
     executor.tell([], true);
+    executor.tellEvents([podEvent(1, { podId: alien.podId })]);
+    await executor.next("acknowledge");
     const sign = await agent.fleet.createPod(owner, wish(), 0);
 
     expect((await executor.nextWanted()).podId).toBe(sign.podId);

@@ -41,7 +41,7 @@ export async function ownSshdImage(): Promise<string> {
   return once("lium-test/own-sshd", (tag) => buildImage(tag, [`FROM ${base}`, `CMD ${JSON.stringify(command)}`]));
 }
 
-/** Debian whose USER is not root, and which adds a folder to PATH and a name that no shell can hold. */
+/** Debian whose USER is not root, and which adds a folder to PATH. */
 export async function nonRootImage(): Promise<string> {
   const base = await debianImage();
   const { name, uid, home, extraGroup } = NONROOT_USER;
@@ -49,7 +49,7 @@ export async function nonRootImage(): Promise<string> {
     buildImage(tag, [
       `FROM ${base}`,
       `RUN useradd --create-home --home-dir ${home} --uid ${uid} --groups ${extraGroup} ${name}`,
-      "ENV PATH=/opt/tool/bin:$PATH discovery.type=single-node",
+      "ENV PATH=/opt/tool/bin:$PATH",
       `USER ${name}`,
       'CMD ["sleep", "infinity"]',
     ]),

@@ -46,7 +46,7 @@ shift
 if [ $# = 0 ]; then stay_for_ever; fi
 
 # The kit's env runs COMMAND, so that it is looked up in PATH alone: busybox would prefer its own applets.
-# It also hands over what no shell variable can hold, such as discovery.type=single-node. A busybox from before 2020 cannot
+# It also hands over what no shell variable can hold, such as discovery.type=single-node. A busybox before 1.31 cannot
 # read up to a NUL, and loses such names.
 while IFS= read -r -d '' lium_entry; do
   case ${lium_entry%%=*} in '' | [0-9]* | *[!A-Za-z0-9_]*) set -- "$lium_entry" "$@" ;; esac
