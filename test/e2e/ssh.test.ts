@@ -137,7 +137,7 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
 
   it("forwards the agent, and only when asked", async () => {
     const agent = await startAgent(pod);
-    const list = `${await sshAddInPod(pod.dirs.kitDir)} -l`;
+    const list = `echo "$SSH_AUTH_SOCK"; ${await sshAddInPod(pod.dirs.kitDir)} -l`;
     try {
       const env = { SSH_AUTH_SOCK: agent.socket, PATH: process.env["PATH"] ?? "" };
       const args = [...pod.options("ssh"), "root@127.0.0.1", list];
@@ -146,6 +146,8 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
       const notAsked = await runClient("ssh", ["-a", ...args], { env });
 
       expect(asked).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(agent.fingerprint) as string });
+      // Not in /tmp, which an image may lack or keep read-only.
+      expect(asked.stdout).toMatch(/^\/\.lium\/run\//);
       expect(notAsked.exitCode).toBe(2);
     } finally {
       await agent.stop();

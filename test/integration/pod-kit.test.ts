@@ -2,7 +2,7 @@
  * The pod kit as this machine's packages make it, and its scripts under the very busybox that runs them in pods.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -45,6 +45,15 @@ describe("the pod kit of this machine", () => {
       expect(readdirSync(join(dir, "lib"))).toEqual(expect.arrayContaining(ask("--print-needed").split("\n")));
     }
     expect(readlinkSync(join(dir, "bin/sh"))).toBe("busybox");
+  });
+
+  it("speaks of its own account files in the C library, and of no slow ones in the server", async () => {
+    const { dir } = await buildPodKit({ stateDir, ...options() });
+    const [library, server] = ["lib/libc.so.6", "bin/dropbear"].map((path) => readFileSync(join(dir, path), "latin1"));
+
+    expect(library).toContain("\0/.lium/k/pw\0");
+    expect(library).not.toContain("\0/etc/passwd\0");
+    expect(server).not.toContain("/proc/net/tcp");
   });
 
   it("says why it cannot be built", async () => {
