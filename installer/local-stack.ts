@@ -16,10 +16,16 @@ import { Invitation } from "../protocol/operator-api.ts";
 const ROOT = join(import.meta.dirname, "..");
 const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
 const EXECUTOR_CLI = join(ROOT, "executor/cli/main.ts");
-const SOURCES = { agent: [process.execPath, AGENT_CLI], executor: [process.execPath, EXECUTOR_CLI] };
+const SOURCES = {
+  agent: { file: process.execPath, args: [AGENT_CLI] },
+  executor: { file: process.execPath, args: [EXECUTOR_CLI] },
+};
 /** The daemons as they are released: without the memory and time that it takes to strip types. */
 const LAUNCH = join(ROOT, "common/cli/launch.sh");
-const BUILT = { agent: [LAUNCH, "lium-agent"], executor: [LAUNCH, "lium-executor"] };
+const BUILT = {
+  agent: { file: LAUNCH, args: ["lium-agent"] },
+  executor: { file: LAUNCH, args: ["lium-executor"] },
+};
 const COMMAND_DEADLINE_MS = 60_000;
 const START_DEADLINE_MS = 60_000;
 const CLOSE_DEADLINE_MS = 20_000;
@@ -189,7 +195,7 @@ simulate = ${JSON.stringify(simulate)}
 }
 
 interface DaemonInput {
-  readonly program: readonly string[];
+  readonly program: { readonly file: string; readonly args: readonly string[] };
   readonly configPath: string;
   readonly logPath: string;
   readonly prepare: () => Promise<void>;
@@ -199,7 +205,7 @@ interface DaemonInput {
 
 function daemonOf({ program, configPath, logPath, prepare, ready, signal }: DaemonInput): Daemon {
   const pidPath = `${logPath}.pid`;
-  const [file = "", ...args] = [...program, "serve", "--config", configPath];
+  const args = [...program.args, "serve", "--config", configPath];
   let child: ChildProcess | undefined;
   const end = async (kind: NodeJS.Signals): Promise<void> => {
     const running = child;
@@ -220,7 +226,7 @@ function daemonOf({ program, configPath, logPath, prepare, ready, signal }: Daem
       await prepare();
       const log = await open(logPath, "a");
       // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
-      child = spawn(file, args, { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
+      child = spawn(program.file, args, { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
       await log.close();
       await writeFile(pidPath, String(child.pid));
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
