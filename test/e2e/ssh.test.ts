@@ -82,6 +82,12 @@ describe.each(KINDS)("SSH on $name", ({ image, readOnlyRoot = false, shell, rsyn
     expect(rest).toMatchObject({ stdout: "a plain value, /root, connected\n", exitCode: 0 });
   });
 
+  it("keeps the pod's environment out of the SSH server, which has no use for its secrets", async () => {
+    const { stdout } = await pod.ssh(`${BUSYBOX} wc -c </proc/$PPID/environ`);
+
+    expect(stdout.trim()).toBe("0");
+  });
+
   it.each([
     { protocol: "SFTP", options: [] },
     { protocol: "the older protocol", options: ["-O"] },

@@ -56,7 +56,7 @@ if [ -n "$LD_PRELOAD" ]; then
   unset LD_PRELOAD
 fi
 # A shell starts its background commands with INT and QUIT ignored, and what is ignored stays so in most programs.
-set -- "$lium_kit/bin/env" "$@"
+set -- "$lium_kit/bin/env" --default-signal=INT,QUIT "$@"
 
 case $lium_user in
   '' | 0 | root | 0:0 | root:root) ;;
