@@ -67,9 +67,14 @@ export class SshPod {
 
     const container = await createContainer(input, dirs);
     const pod = new SshPod(folder, { dirs, container, publicKeys: keys });
-    await container.start();
-    if (input.main?.stay !== false) await pod.#findPort(hostKey.publicLine);
-    return pod;
+    try {
+      await container.start();
+      if (input.main?.stay !== false) await pod.#findPort(hostKey.publicLine);
+      return pod;
+    } catch (error) {
+      await pod.dispose();
+      throw error;
+    }
   }
 
   /** What a container wrote, out of Docker's frames: eight bytes of header, the last four of them a length, then text. */
@@ -84,8 +89,11 @@ export class SshPod {
   }
 
   async dispose(): Promise<void> {
-    await this.container.remove({ force: true, v: true });
-    await rm(this.#folder, { recursive: true, force: true });
+    try {
+      await this.container.remove({ force: true, v: true });
+    } finally {
+      await rm(this.#folder, { recursive: true, force: true });
+    }
   }
 
   path(name: string): string {
