@@ -37,6 +37,7 @@ export interface PodsPort {
 export interface EventsPort {
   eventsAfter(cursor: number, limit: number): PodEvent[];
   dropEventsUpTo(cursor: number): void;
+  numberEventsAfter(cursor: number): void;
 }
 
 export interface SessionDeps {
@@ -120,7 +121,11 @@ export class Session {
     });
     this.#over.addEventListener("abort", stop);
     this.#send({ type: "facts", facts: facts() });
-    this.#send({ type: "statuses", complete: true, pods: [...pods.reports()] });
+    // The wishes one by one, since together they could be larger than a frame may be.
+    const reports = pods.reports();
+    for (const report of reports) this.#send({ type: "statuses", complete: false, pods: [report] });
+    this.#send({ type: "statuses", complete: true, pods: reports.map(({ status }) => ({ status })) });
+    events.numberEventsAfter(eventCursor);
     for (let cursor = eventCursor; ;) {
       const batch = events.eventsAfter(cursor, EVENTS_A_FRAME);
       const last = batch.at(-1);

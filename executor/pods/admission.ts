@@ -5,7 +5,7 @@ import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { Reason, WantedPod } from "../../protocol/pod.ts";
-import type { Claims } from "./claims.ts";
+import { type Claims, freeOf } from "./claims.ts";
 
 export interface AdmissionInput {
   readonly wanted: WantedPod;
@@ -36,15 +36,12 @@ function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefine
 }
 
 function resourceRefusal({ wanted: { spec }, claims: { used }, rentable }: AdmissionInput): Reason | undefined {
-  for (const kind of ["cpus", "memoryBytes", "diskBytes"] as const) {
-    const free = Math.max(0, rentable[kind] - used[kind]);
-    if (spec[kind] > free) {
-      return refusal("host-full", `The pod asks for ${spec[kind]} ${kind}, and ${free} are free.`, {
-        resource: kind,
-        asked: spec[kind],
-        free,
-      });
-    }
+  const free = freeOf(rentable, used);
+  for (const resource of ["cpus", "memoryBytes", "diskBytes"] as const) {
+    const [asked, left] = [spec[resource], free[resource]];
+    if (asked <= left) continue;
+    const message = `The pod asks for ${asked} ${resource}, and ${left} are free.`;
+    return refusal("host-full", message, { resource, asked, free: left });
   }
   return undefined;
 }

@@ -17,6 +17,13 @@ export function portKey(hostPort: number, protocol: "tcp" | "udp"): string {
   return `${hostPort}/${protocol}`;
 }
 
+/** What is left of the rentable; never below zero. In millionths, because sums of fractions of a CPU miss by a hair. */
+export function freeOf(rentable: HostResources, used: HostResources): HostResources {
+  const left = (kind: keyof HostResources): number =>
+    Math.max(0, Math.round((rentable[kind] - used[kind]) * 1e6) / 1e6);
+  return { cpus: left("cpus"), memoryBytes: left("memoryBytes"), diskBytes: left("diskBytes") };
+}
+
 /** What the records hold; a record that is over holds nothing. */
 export function claimsOf(records: Iterable<PodRecord>): Claims {
   const gpus = new Map<GpuUuid, PodId>();

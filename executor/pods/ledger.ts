@@ -29,6 +29,8 @@ export interface Ledger {
   forget(podId: PodId): void;
   eventsAfter(cursor: number, limit: number): PodEvent[];
   dropEventsUpTo(cursor: number): void;
+  /** Lets no later event have a cursor up to this one: a ledger that was lost must not number from 1 again. */
+  numberEventsAfter(cursor: number): void;
   getMeta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
   close(): void;
@@ -76,6 +78,13 @@ function ledgerOver(db: DatabaseSync): Ledger {
         .all(cursor, limit)
         .map((row) => PodEvent.parse({ ...JSON.parse(String(row["event"])), cursor: row["cursor"] })),
     dropEventsUpTo: (cursor) => void db.prepare("DELETE FROM events WHERE cursor <= ?").run(cursor),
+    numberEventsAfter: (cursor) =>
+      inTransaction(db, () => {
+        const last = Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()?.["seq"] ?? 0);
+        if (last >= cursor) return;
+        db.prepare("DELETE FROM sqlite_sequence WHERE name = 'events'").run();
+        db.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)").run(cursor);
+      }),
     getMeta: (key) => {
       const row = db.prepare("SELECT value FROM meta WHERE key = ?").get(key);
       return row === undefined ? undefined : String(row["value"]);

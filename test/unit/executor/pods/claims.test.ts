@@ -118,6 +118,20 @@ describe("refusalOf", () => {
     expect(refusalOf({ ...base, wanted: wantedPod(over) })?.code).toBe(code);
   });
 
+  it("has room for 0.2 CPUs where 0.1 of 0.3 are used", () => {
+    const used = podRecord({ wanted: wantedPod({ podId: podId(9), spec: podSpec({ cpus: 0.1 }) }) });
+    const rentable = { ...RENTABLE, cpus: 0.3 };
+
+    const reason = refusalOf({
+      ...base,
+      rentable,
+      claims: claimsOf([used]),
+      wanted: wantedPod({ spec: podSpec({ cpus: 0.2 }) }),
+    });
+
+    expect(reason).toBeUndefined();
+  });
+
   it("names the holder of a GPU that is taken", () => {
     const gpus = [GpuUuid.parse("GPU-1aaa")];
     const spec = podSpec({ gpus: { count: 1 } });

@@ -85,6 +85,19 @@ describe("the ledger", () => {
     expect(ledger.eventsAfter(2, 10)).toMatchObject([{ cursor: 3, code: "running", podId: podId(1) }]);
   });
 
+  it("goes on numbering after what the agent has seen, so that a lost ledger hides no event", () => {
+    ledger.saveRecord(podRecord());
+    const [event] = eventsBetween(undefined, { ...statusFor(1), phase: "running" }, T0);
+    const save = (): number[] =>
+      ledger.saveStatus(statusFor(1), event === undefined ? [] : [event]).map(({ cursor }) => cursor);
+
+    ledger.numberEventsAfter(41);
+    const first = save();
+    ledger.numberEventsAfter(7);
+
+    expect([...first, ...save()]).toEqual([42, 43]);
+  });
+
   it("forgets a pod when told to", () => {
     ledger.saveRecord(podRecord());
 
