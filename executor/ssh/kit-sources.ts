@@ -5,7 +5,6 @@
 import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { exec } from "../../common/exec.ts";
 import { AppError } from "../../protocol/errors.ts";
@@ -99,13 +98,10 @@ async function loadedBy(path: string, signal: AbortSignal): Promise<Map<string, 
   return new Map([...lines].map(([, name, file = ""]) => [name ?? basename(file), file]));
 }
 
+/** The build puts them beside this file in dist/ too. */
 async function readScripts(): Promise<Map<string, Buffer>> {
-  // Compiled, this file lies in dist/executor/ssh/ of a release, and the scripts stay where they were.
-  const folder = await firstThere(
-    ["kit/", "../../../executor/ssh/kit/"].map((path) => fileURLToPath(new URL(path, import.meta.url))),
-  );
-  if (folder === undefined)
-    throw new AppError("kit-unavailable", { message: "This release lacks the pod kit's scripts." });
+  const folder = join(import.meta.dirname, "kit");
+  if (!(await isThere(folder))) throw new AppError("kit-unavailable", { message: `${folder} is missing.` });
   return readAll(new Map(SCRIPTS.map((name) => [name, join(folder, `${name}.sh`)])));
 }
 

@@ -42,7 +42,7 @@ export async function measurePodStart(): Promise<PodStartResult> {
 
 async function rentOnce(live: Live, image: string, docker: Dockerode) {
   const began = performance.now();
-  const view = await live.rent({ image, gpus: { count: 1 } });
+  const view = await live.rent({ image, gpus: { count: 1 }, cpus: 1 });
   const runningMs = performance.now() - began;
   const { exitCode, stderr } = await live.ssh(view, "true");
   const sshMs = performance.now() - began;
