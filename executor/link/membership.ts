@@ -2,7 +2,7 @@
  * Which agent this host belongs to, in `agent.json` of the state folder: written by `join`, read by the link.
  * The join secret stays until the agent has let this host in once; after that the host's own key is enough.
  */
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { z } from "zod";
@@ -47,5 +47,6 @@ export async function loadMembership(stateDir: string): Promise<Membership | und
 }
 
 export async function saveMembership(stateDir: string, membership: Membership): Promise<void> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(pathIn(stateDir), `${JSON.stringify(membership, undefined, 2)}\n`, 0o600);
 }
