@@ -74,12 +74,12 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
 async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineInfo): Promise<HostFacts> {
   const machine = await readMachineFacts(engine.rootDir);
   return {
-    ...machine,
+    ...machine.facts,
     engineVersion: engine.version,
     executorVersion: VERSION,
     publicAddress: config.network.publicAddress ?? guessPublicAddress(),
     sealingKey: keys.sealing.publicKey,
-    rentable: rentableOf(machine.total, config.reserve),
+    rentable: rentableOf(machine, config.reserve),
     gpus: [...simulatedGpus(config.gpus.simulate, keys.identity.publicKey).list()],
   };
 }

@@ -8,7 +8,11 @@ import si from "systeminformation";
 
 import type { HostFacts, HostResources } from "../../protocol/host.ts";
 
-export type MachineFacts = Pick<HostFacts, "hostname" | "os" | "kernel" | "arch" | "cpuModel" | "total">;
+export interface MachineFacts {
+  readonly facts: Pick<HostFacts, "hostname" | "os" | "kernel" | "arch" | "cpuModel" | "total">;
+  /** Of the total, what the file system of pods could still take in when it was looked at. */
+  readonly freeDiskBytes: number;
+}
 
 /** `diskPath` is where the engine keeps containers: the file system that pods fill. */
 export async function readMachineFacts(diskPath: string): Promise<MachineFacts> {
@@ -16,7 +20,7 @@ export async function readMachineFacts(diskPath: string): Promise<MachineFacts> 
   const disk = disks
     .filter(({ mount }) => diskPath === mount || diskPath.startsWith(mount.endsWith("/") ? mount : `${mount}/`))
     .toSorted((a, b) => b.mount.length - a.mount.length)[0];
-  return {
+  const facts = {
     hostname: os.hostname,
     os: `${os.distro} ${os.release}`.trim(),
     kernel: os.kernel,
@@ -24,14 +28,18 @@ export async function readMachineFacts(diskPath: string): Promise<MachineFacts> 
     cpuModel: `${cpu.manufacturer} ${cpu.brand}`.trim(),
     total: { cpus: cpu.cores, memoryBytes: mem.total, diskBytes: disk?.size ?? 0 },
   };
+  return { facts, freeDiskBytes: disk?.available ?? 0 };
 }
 
-/** The machine less what the operator keeps for itself; never below zero. */
-export function rentableOf(total: HostResources, reserve: HostResources): HostResources {
+/**
+ * The machine less what the operator keeps for itself; never below zero. Of the disk only what is free counts: what others
+ * fill cannot be rented out, and what pods fill is booked besides, which errs on the safe side.
+ */
+export function rentableOf({ facts: { total }, freeDiskBytes }: MachineFacts, reserve: HostResources): HostResources {
   return {
     cpus: Math.max(0, total.cpus - reserve.cpus),
     memoryBytes: Math.max(0, total.memoryBytes - reserve.memoryBytes),
-    diskBytes: Math.max(0, total.diskBytes - reserve.diskBytes),
+    diskBytes: Math.max(0, freeDiskBytes - reserve.diskBytes),
   };
 }
 
