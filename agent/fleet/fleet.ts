@@ -159,13 +159,13 @@ export class Fleet implements UseCases {
   }
 
   listHosts(): HostView[] {
-    return this.#roster.hosts().map((host) => hostViewOf(host, this.#roster.activeOn(host.record.hostId)));
+    return this.#roster.hosts().map((host) => hostViewOf(host, this.#roster.activeOn(host.record.hostId), this.#now()));
   }
 
   getHost(hostId: HostId): HostView {
     const host = this.#roster.host(hostId);
     if (host === undefined) throw new AppError("host-not-found", { details: { hostId } });
-    return hostViewOf(host, this.#roster.activeOn(hostId));
+    return hostViewOf(host, this.#roster.activeOn(hostId), this.#now());
   }
 
   invite(ttlSeconds: number): Promise<Invitation> {

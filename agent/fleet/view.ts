@@ -19,8 +19,10 @@ export function viewOf(pod: PodRecord, live: boolean): PodView {
   return { podId, owner, hostId, createdAt, goal, claimed, live, spec, status: statusOf(pod, live) };
 }
 
-export function hostViewOf({ record, connected }: Host, pods: readonly PodRecord[]): HostView {
-  const { hostId, name, enrolledAt, lastSeenAt, facts } = record;
+/** A host that is connected is seen `now`. */
+export function hostViewOf({ record, connected }: Host, pods: readonly PodRecord[], now: string): HostView {
+  const { hostId, name, enrolledAt, facts } = record;
+  const lastSeenAt = connected ? now : record.lastSeenAt;
   return {
     hostId,
     name,

@@ -136,10 +136,19 @@ describe("what is offered", () => {
 });
 
 describe("the view of a host", () => {
+  const NOW = "2026-01-01T12:00:00.000Z";
+
+  it("says that a connected host is seen now, and another when it was seen last", () => {
+    const record = hostRecord({ lastSeenAt: "2026-01-01T11:00:00.000Z" });
+
+    expect(hostViewOf({ record, connected: true, ready: true }, [], NOW).lastSeenAt).toBe(NOW);
+    expect(hostViewOf({ record, connected: false, ready: false }, [], NOW).lastSeenAt).toBe(record.lastSeenAt);
+  });
+
   it("counts the pods that are not over", () => {
     const pods = [podRecord(), podRecord({ status: podStatus("ended") })];
 
-    const view = hostViewOf({ record: hostRecord({ facts: undefined }), connected: false, ready: false }, pods);
+    const view = hostViewOf({ record: hostRecord({ facts: undefined }), connected: false, ready: false }, pods, NOW);
 
     expect(view).toMatchObject({ connected: false, pods: 1 });
     expect(HostView.parse(view)).toEqual(view);
