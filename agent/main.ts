@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../common/atomic-file.ts";
 import { type Clock, systemClock } from "../common/clock.ts";
 import { parseHotkeyFile } from "../common/hotkey-file.ts";
-import { createLifecycle, type Lifecycle } from "../common/lifecycle.ts";
+import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { newPodId } from "../common/new-id.ts";
 import { startTicker } from "../common/ticker.ts";
@@ -34,15 +34,7 @@ const PRUNE_EVERY_MS = 60_000;
 export async function serveAgent(options: { readonly configPath: string }): Promise<void> {
   const config = await loadAgentConfig(options.configPath);
   const log = createLogger({ name: "agent", level: config.logLevel });
-  const life = createLifecycle({ log, deadlineMs: CLOSE_DEADLINE_MS });
-  try {
-    await start({ config, log, life, clock: systemClock() });
-  } catch (error) {
-    life.stop("the start failed");
-    await life.run();
-    throw error;
-  }
-  await life.run();
+  await runDaemon({ log, deadlineMs: CLOSE_DEADLINE_MS }, (life) => start({ config, log, life, clock: systemClock() }));
 }
 
 /** What every part is made with. */

@@ -3,6 +3,7 @@
  * Closing lets go of things; it never ends a renter's pod. The first SIGTERM or SIGINT asks for the close,
  * the second one exits at once.
  */
+import { AppError } from "../protocol/errors.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Logger } from "./logger.ts";
 
@@ -99,4 +100,22 @@ async function closeInTime(part: Part, deadlineMs: number, clock: Clock): Promis
     tooLate.catch(() => undefined);
     closed.abort();
   }
+}
+
+/**
+ * A whole daemon: starts, runs until the close is asked for, closes. Throws what the start threw, after closing what it had
+ * made; throws `internal` when a part did not close in time.
+ */
+export async function runDaemon(options: LifecycleOptions, start: (life: Lifecycle) => Promise<void>): Promise<void> {
+  const life = createLifecycle(options);
+  try {
+    await start(life);
+  } catch (error) {
+    life.stop("the start failed");
+    await life.run();
+    throw error;
+  }
+  const failed = await life.run();
+  if (failed.length > 0)
+    throw new AppError("internal", { message: `These parts did not close: ${failed.join(", ")}.` });
 }

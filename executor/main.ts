@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { type Clock, systemClock } from "../common/clock.ts";
 import { createKeyedLock } from "../common/keyed-lock.ts";
-import { createLifecycle, type Lifecycle } from "../common/lifecycle.ts";
+import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
@@ -31,15 +31,7 @@ const ENGINE_WAIT_MS = 10_000;
 export async function serveExecutor(options: { readonly configPath: string }): Promise<void> {
   const config = await loadExecutorConfig(options.configPath);
   const log = createLogger({ name: "executor", level: config.logLevel });
-  const life = createLifecycle({ log, deadlineMs: CLOSE_DEADLINE_MS });
-  try {
-    await start(config, log, life);
-  } catch (error) {
-    life.stop("the start failed");
-    await life.run();
-    throw error;
-  }
-  await life.run();
+  await runDaemon({ log, deadlineMs: CLOSE_DEADLINE_MS }, (life) => start(config, log, life));
 }
 
 /** What every part is made with. */

@@ -1,6 +1,7 @@
 /** The promises to renters and validators, through real daemons, a real engine and real ssh. */
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 
 import Dockerode from "dockerode";
@@ -152,6 +153,34 @@ describe("secrets", () => {
       .split("\n")
       .filter((line) => line.includes(clear) && /node|lium-(agent|executor)/.test(line));
     expect(outside).toEqual([]);
+  });
+});
+
+describe("registry credentials", () => {
+  it("reach the registry, sealed on every step before", async () => {
+    const heard: string[] = [];
+    const registry = createServer((request, response) => {
+      const { authorization } = request.headers;
+      if (authorization !== undefined)
+        heard.push(Buffer.from(authorization.replace("Basic ", ""), "base64").toString());
+      const body = JSON.stringify({ errors: [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }] });
+      if (authorization === undefined) response.writeHead(401, { "www-authenticate": 'Basic realm="test"' }).end();
+      else response.writeHead(request.url === "/v2/" ? 200 : 404, { "content-type": "application/json" }).end(body);
+    });
+    await new Promise<void>((resolve) => registry.listen(0, "127.0.0.1", () => resolve()));
+    const address = z.object({ port: z.number() }).parse(registry.address());
+    const { offers } = await live.client.capacity({});
+    const password = seal(Buffer.from("pass:w0rd"), offers[0]?.sealingKey ?? "");
+    const image = `127.0.0.1:${address.port}/private/image:1`;
+
+    const { podId } = await live.client.createPod({
+      body: { spec: live.spec({ image, registryAuth: { username: "renter", password } }) },
+    });
+    const view = await live.client.getPod({ params: { podId }, query: { awaitPhase: "failed", awaitSeconds: 30 } });
+    registry.close();
+
+    expect(view.status).toMatchObject({ phase: "failed", reason: { code: "image-not-found" } });
+    expect(new Set(heard)).toEqual(new Set(["renter:pass:w0rd"]));
   });
 });
 

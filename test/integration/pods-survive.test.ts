@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { seal } from "../../common/sealed-box.ts";
-import type { PodSpecInput, WantedPod } from "../../protocol/pod.ts";
-import { podId, podSpec, wantedPod } from "../support/builders.ts";
-import { PodsHarness } from "../support/pods-harness.ts";
+import { podId } from "../support/builders.ts";
+import { PodsHarness, wish } from "../support/pods-harness.ts";
 
 const IMAGE = { id: "sha256:1", user: "", entrypoint: [], command: ["bash"], stopSignal: undefined };
 const POD = podId(1);
@@ -20,18 +19,6 @@ beforeEach(async () => {
   await host.boot();
 });
 afterEach(() => host.dispose());
-
-function lease(ms: number, graceSeconds = 600): PodSpecInput["lease"] {
-  return { expiresAt: new Date(Date.now() + ms).toISOString(), graceSeconds };
-}
-
-function wish(over: Partial<WantedPod> = {}, spec: Partial<PodSpecInput> = {}): WantedPod {
-  return wantedPod({ spec: podSpec({ lease: lease(3_600_000), ...spec }), ...over });
-}
-
-function callsOf(verb: string): number {
-  return host.runtime.calls.filter((call) => call.startsWith(`${verb} `)).length;
-}
 
 function loseLedger(): void {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(join(host.dir, `ledger.db${suffix}`), { force: true });
@@ -49,7 +36,7 @@ describe("a crash of the executor", () => {
     for (const id of ids) await host.untilPhase(id, "running");
 
     expect([...host.runtime.containers.values()].map(({ seen }) => seen.startedAtMs)).toEqual(startedAt);
-    expect(callsOf("create")).toBe(20);
+    expect(host.callsOf("create")).toBe(20);
     expect(host.events.filter(({ code }) => code === "running")).toHaveLength(20);
   });
 
@@ -75,7 +62,7 @@ describe("a crash of the executor", () => {
     const after = await host.untilPhase(POD, "running");
 
     expect(after.ssh).toEqual(before.ssh);
-    expect(callsOf("create")).toBe(1);
+    expect(host.callsOf("create")).toBe(1);
   });
 
   it("a container that cannot be read keeps new pods off the GPUs, and is left alone", async () => {
@@ -128,7 +115,7 @@ describe("trouble", () => {
     expect((await host.untilPhase(POD, "unknown")).endReason).toBeUndefined();
     host.runtime.down = false;
     await host.untilPhase(POD, "running");
-    expect([callsOf("stop"), callsOf("remove"), callsOf("create")]).toEqual([0, 0, 1]);
+    expect([host.callsOf("stop"), host.callsOf("remove"), host.callsOf("create")]).toEqual([0, 0, 1]);
   });
 
   it("a pod without SSH is degraded, never running, and recovers", async () => {
@@ -164,7 +151,7 @@ describe("secrets", () => {
     await host.pods.want(wish({}, { sealedEnv }));
 
     expect(await host.untilPhase(POD, "failed")).toMatchObject({ reason: { code: "secret-wrong-host" } });
-    expect(callsOf("create")).toBe(0);
+    expect(host.callsOf("create")).toBe(0);
   });
 
   it("that open to nonsense fail the pod without being quoted", async () => {

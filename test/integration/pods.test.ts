@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { AppError } from "../../protocol/errors.ts";
-import type { PodSpecInput, WantedPod } from "../../protocol/pod.ts";
-import { OTHER_SSH_KEY, podId, podSpec, wantedPod } from "../support/builders.ts";
-import { PodsHarness } from "../support/pods-harness.ts";
+import { OTHER_SSH_KEY, podId } from "../support/builders.ts";
+import { leaseOf, PodsHarness, wish } from "../support/pods-harness.ts";
 
 const IMAGE = { id: "sha256:1", user: "", entrypoint: [], command: ["bash"], stopSignal: undefined };
 const POD = podId(1);
@@ -20,18 +19,6 @@ beforeEach(async () => {
   await host.boot();
 });
 afterEach(() => host.dispose());
-
-function lease(ms: number, graceSeconds = 600): PodSpecInput["lease"] {
-  return { expiresAt: new Date(Date.now() + ms).toISOString(), graceSeconds };
-}
-
-function wish(over: Partial<WantedPod> = {}, spec: Partial<PodSpecInput> = {}): WantedPod {
-  return wantedPod({ spec: podSpec({ lease: lease(3_600_000), ...spec }), ...over });
-}
-
-function callsOf(verb: string): number {
-  return host.runtime.calls.filter((call) => call.startsWith(`${verb} `)).length;
-}
 
 describe("a wanted pod", () => {
   it("runs, with its stages in order and an SSH line for the renter", async () => {
@@ -73,7 +60,7 @@ describe("a wanted pod", () => {
     await Promise.all([host.pods.want(wish()), host.pods.want(wish()), host.pods.want(wish())]);
     await host.untilPhase(POD, "running");
 
-    expect(callsOf("create")).toBe(1);
+    expect(host.callsOf("create")).toBe(1);
   });
 
   it("moves to other ports when something else took the chosen ones", async () => {
@@ -96,11 +83,11 @@ describe("a wanted pod", () => {
     await host.untilPhase(POD, "running");
     await host.pods.want(wish({ revision: 4, runs: 3 }));
     await host.until(
-      () => (callsOf("start") === 3 && host.status(POD)?.phase === "running" ? true : undefined),
+      () => (host.callsOf("start") === 3 && host.status(POD)?.phase === "running" ? true : undefined),
       "a restart",
     );
 
-    expect([callsOf("create"), callsOf("start"), callsOf("stop")]).toEqual([1, 3, 2]);
+    expect([host.callsOf("create"), host.callsOf("start"), host.callsOf("stop")]).toEqual([1, 3, 2]);
   });
 
   it("an older wish changes nothing", async () => {
@@ -120,7 +107,7 @@ describe("a wanted pod", () => {
     const file = join(host.dir, "pods", POD, ".ssh", "authorized_keys");
 
     await vi.waitFor(() => expect(readFileSync(file, "utf8")).toBe(`${OTHER_SSH_KEY}\n`));
-    expect(callsOf("start")).toBe(1);
+    expect(host.callsOf("start")).toBe(1);
   });
 });
 
@@ -141,7 +128,7 @@ describe("the end of a pod", () => {
   });
 
   it("comes at the end of the lease without anybody asking", async () => {
-    await host.pods.want(wish({}, { lease: lease(250, 0) }));
+    await host.pods.want(wish({}, { lease: leaseOf(250, 0) }));
     await host.untilPhase(POD, "running");
 
     const status = await host.untilPhase(POD, "ended");
@@ -173,13 +160,13 @@ describe("the end of a pod", () => {
     await host.pods.want(wish({ revision: 3, goal: "ended" }));
 
     expect(host.status(POD)).toMatchObject({ phase: "ended", revision: 3 });
-    expect(callsOf("remove")).toBe(1);
+    expect(host.callsOf("remove")).toBe(1);
   });
 
   it("is accepted for a pod that this host never had", async () => {
     await host.pods.want(wish({ goal: "ended" }));
 
     await host.untilPhase(POD, "ended");
-    expect(callsOf("create")).toBe(0);
+    expect(host.callsOf("create")).toBe(0);
   });
 });

@@ -15,12 +15,23 @@ import { simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
 import { Pods } from "../../executor/pods/reconcile.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import type { PodEvent, PodPhase, PodStatus } from "../../protocol/pod.ts";
+import type { PodEvent, PodPhase, PodSpecInput, PodStatus, WantedPod } from "../../protocol/pod.ts";
+import { podSpec, wantedPod } from "./builders.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
 const GIB = 2 ** 30;
 /** The one host port of the harness, where a stand-in for the pods' SSH server listens. */
 const WAIT_MS = 5_000;
+
+/** A lease from now on. */
+export function leaseOf(ms: number, graceSeconds = 600): PodSpecInput["lease"] {
+  return { expiresAt: new Date(Date.now() + ms).toISOString(), graceSeconds };
+}
+
+/** A wish whose lease has just begun. */
+export function wish(over: Partial<WantedPod> = {}, spec: Partial<PodSpecInput> = {}): WantedPod {
+  return wantedPod({ spec: podSpec({ lease: leaseOf(3_600_000), ...spec }), ...over });
+}
 
 export class PodsHarness {
   readonly dir = mkdtempSync(join(tmpdir(), "lium-pods-"));
@@ -93,6 +104,11 @@ export class PodsHarness {
     await this.close();
     for (const server of this.#servers) server.close();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** How often the engine was asked for a verb. */
+  callsOf(verb: string): number {
+    return this.runtime.calls.filter((call) => call.startsWith(`${verb} `)).length;
   }
 
   status(podId: PodId): PodStatus | undefined {

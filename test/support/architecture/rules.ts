@@ -215,7 +215,7 @@ const TEXT: readonly Rule[] = [
   saidNowhere({
     claim: "no file names a package registry's host",
     files: ["*"],
-    pattern: /\b(registry\.npmjs\.org|registry\.yarnpkg\.com|(deb|security)\.debian\.org|archive\.ubuntu\.com)\b/,
+    pattern: /\b(registry[.](npmjs|yarnpkg)|(deb|security)[.]debian|archive[.]ubuntu)[.](org|com)\b/,
     except: ["test/support/architecture/", "test/unit/support/architecture/"],
     why: "which registry to use is the machine's own affair: mirrors and closed networks are common",
   }),

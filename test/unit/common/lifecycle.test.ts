@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 
 import { describe, expect, it } from "vitest";
 
-import { createLifecycle } from "../../../common/lifecycle.ts";
+import { createLifecycle, type Lifecycle, runDaemon } from "../../../common/lifecycle.ts";
 import { createLogger } from "../../../common/logger.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -129,5 +129,36 @@ describe("a lifecycle", () => {
 
     expect(fakeProcess.eventNames()).toEqual([]);
     expect(clock.sleeping).toBe(0);
+  });
+});
+
+describe("a daemon", () => {
+  const log = createLogger({ name: "test", level: "silent" });
+  const run = (start: (life: Lifecycle) => Promise<void>): Promise<void> =>
+    runDaemon({ log, deadlineMs: 1000, clock: new FakeClock(), process: new FakeProcess() }, start);
+
+  it("whose start fails closes what it had made, and says what failed", async () => {
+    const closed: string[] = [];
+
+    const running = run(async (life) => {
+      life.add("store", () => void closed.push("store"));
+      throw new Error("no port");
+    });
+
+    await expect(running).rejects.toThrow("no port");
+    expect(closed).toEqual(["store"]);
+  });
+
+  it("ends well when every part closes, and not when one does not", async () => {
+    const good = run(async (life) => life.stop("the test is over"));
+    const bad = run(async (life) => {
+      life.add("link", () => {
+        throw new Error("stuck");
+      });
+      life.stop("the test is over");
+    });
+
+    await expect(good).resolves.toBeUndefined();
+    await expect(bad).rejects.toMatchObject({ code: "internal", message: expect.stringContaining("link") });
   });
 });

@@ -142,11 +142,11 @@ const OFFENCES: readonly (readonly [claim: string, tree: Tree, finding: string])
   ],
   [
     "no file names a path of the machine it was written on",
-    { "README.md": "see /work/main\n" },
-    "README.md:1 see /work/main",
+    { "README.md": "see /work/here\n" },
+    "README.md:1 see /work/here",
   ],
   ["no file names a path of the machine it was written on", { "install.sh": "x=/root/x\n" }, "install.sh:1 x=/root/x"],
-  ["no file names a package registry's host", { "a.md": "\nregistry.npmjs.org\n" }, "a.md:2 registry.npmjs.org"],
+  ["no file names a package registry's host", { "a.md": "\nregistry.yarnpkg.com\n" }, "a.md:2 registry.yarnpkg.com"],
   [
     "the lockfile names no address",
     { "package-lock.json": `"resolved": "https://host/a.tgz"` },
