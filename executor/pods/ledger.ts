@@ -22,7 +22,10 @@ export interface LedgerEntry {
 export type NewEvent = Omit<PodEvent, "cursor">;
 
 export interface Ledger {
+  /** `damaged`: the pods whose rows cannot be read. */
   readAll(): { readonly entries: LedgerEntry[]; readonly damaged: readonly string[] };
+  /** Moves a row that cannot be read out of the way, for somebody to look at. */
+  setAside(podId: string): void;
   saveRecord(record: PodRecord): void;
   /** Stores the status and its events in one step, and returns the events with their cursors. */
   saveStatus(status: PodStatus, events: readonly NewEvent[]): PodEvent[];
@@ -63,6 +66,13 @@ function ledgerOver(db: DatabaseSync): Ledger {
   const selectEvents = db.prepare("SELECT cursor, event FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?");
   return {
     readAll: () => readAll(db),
+    setAside: (podId) =>
+      inTransaction(db, () => {
+        db.prepare(
+          "INSERT INTO damaged_pods SELECT pod_id, record, status, datetime('now') FROM pods WHERE pod_id = ?",
+        ).run(podId);
+        db.prepare("DELETE FROM pods WHERE pod_id = ?").run(podId);
+      }),
     saveRecord: (record) => void upsertRecord.run(record.wanted.podId, JSON.stringify(record)),
     saveStatus: (status, events) =>
       inTransaction(db, () => {
@@ -103,17 +113,8 @@ function readAll(db: DatabaseSync): { entries: LedgerEntry[]; damaged: string[] 
   for (const row of db.prepare("SELECT pod_id, record, status FROM pods").all()) {
     const podId = String(row["pod_id"]);
     const record = parsed(PodRecord, row["record"]);
-    if (record !== undefined && record.wanted.podId === podId) {
-      entries.push({ record, status: parsed(PodStatus, row["status"]) });
-      continue;
-    }
-    damaged.push(podId);
-    inTransaction(db, () => {
-      db.prepare(
-        "INSERT INTO damaged_pods SELECT pod_id, record, status, datetime('now') FROM pods WHERE pod_id = ?",
-      ).run(podId);
-      db.prepare("DELETE FROM pods WHERE pod_id = ?").run(podId);
-    });
+    if (record === undefined || record.wanted.podId !== podId) damaged.push(podId);
+    else entries.push({ record, status: parsed(PodStatus, row["status"]) });
   }
   return { entries, damaged };
 }

@@ -71,6 +71,7 @@ export class Pods {
   async start(): Promise<void> {
     const { ledger, log, bootId } = this.#deps;
     const { entries, damaged } = ledger.readAll();
+    for (const podId of damaged) ledger.setAside(podId);
     if (damaged.length > 0) log.error("records in the ledger could not be read and were set aside", { damaged });
     const rebooted = ledger.getMeta(BOOT_ID) !== undefined && ledger.getMeta(BOOT_ID) !== bootId;
     const looks = entries.map((entry) => this.#addLane(rebooted ? afterReboot(entry) : entry, false).start());

@@ -118,6 +118,19 @@ describe("trouble", () => {
     expect([host.callsOf("stop"), host.callsOf("remove"), host.callsOf("create")]).toEqual([0, 0, 1]);
   });
 
+  it("an engine that goes away makes a running pod unknown, and nothing is done until it is back", async () => {
+    await host.pods.want(wish());
+    await host.untilPhase(POD, "running");
+    host.runtime.down = true;
+
+    await host.pods.want(wish({ revision: 2, goal: "stopped" }));
+    await host.untilPhase(POD, "unknown");
+    expect(host.runtime.containers.get(NAME)?.seen.state).toBe("running");
+
+    host.runtime.down = false;
+    await host.untilPhase(POD, "stopped");
+  });
+
   it("a pod without SSH is degraded, never running, and recovers", async () => {
     host.sshUp = false;
     await host.pods.want(wish());

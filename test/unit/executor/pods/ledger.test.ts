@@ -62,6 +62,9 @@ describe("the ledger", () => {
     reopen();
     const first = ledger.readAll();
 
+    expect(ledger.readAll(), "reading changes nothing").toEqual(first);
+    for (const id of first.damaged) ledger.setAside(id);
+
     expect(first.damaged).toEqual([podId(2)]);
     expect(first.entries.map(({ record }) => record.wanted.podId)).toEqual([podId(1), podId(3)]);
     expect(ledger.readAll().damaged).toEqual([]);
