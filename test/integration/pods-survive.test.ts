@@ -159,6 +159,19 @@ describe("secrets", () => {
     expect(JSON.stringify(host.runtime.containers.get(NAME)?.spec)).not.toContain(clear);
   });
 
+  it("cannot get into a log line while they are held in clear", async () => {
+    const password = seal(Buffer.from("hunter2-hunter2"), host.sealingKey.publicKey);
+    host.runtime.pull = async (_reference, { auth }) => {
+      host.log.warn("the registry said", { answer: `bad password ${auth?.password}` });
+      host.runtime.images.set("private:1", IMAGE);
+    };
+    await host.pods.want(wish({}, { image: "private:1", registryAuth: { username: "renter", password } }));
+    await host.untilPhase(POD, "running");
+
+    expect(host.logged.join("")).toContain("the registry said");
+    expect(host.logged.join("")).not.toContain("hunter2");
+  });
+
   it("sealed to another host are refused before anything is made", async () => {
     const sealedEnv = seal(Buffer.from("{}"), Buffer.alloc(32, 7).toString("base64"));
     await host.pods.want(wish({}, { sealedEnv }));

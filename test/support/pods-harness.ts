@@ -39,6 +39,8 @@ export class PodsHarness {
   readonly sealingKey = generateSealingKey();
   readonly gpus = simulatedGpus("4xH100", "harness").list();
   readonly events: PodEvent[] = [];
+  readonly logged: string[] = [];
+  readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
   bootId = "boot-1";
   #sshUp = true;
   readonly #servers: { close(): void }[] = [];
@@ -66,7 +68,7 @@ export class PodsHarness {
         runtime: this.runtime,
         ledger: this.#ledger,
         clock: systemClock(),
-        log: createLogger({ name: "test", level: "silent" }),
+        log: this.log,
         sealingKey: this.sealingKey,
         dirsOf: ({ wanted: { podId } }) => ({
           kitDir: "/kit",
