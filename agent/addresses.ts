@@ -3,9 +3,9 @@
  */
 import { randomInt } from "node:crypto";
 import { createServer, isIPv6, type Server } from "node:net";
-import { networkInterfaces } from "node:os";
 
 import { listenOn } from "../common/listen.ts";
+import { guessOwnAddress } from "../common/own-address.ts";
 import { AppError } from "../protocol/errors.ts";
 
 /** Below the ports that systems hand out for outgoing connections, and that pods are published on. */
@@ -16,15 +16,9 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
-/** The first address of this machine that others may reach it by; a guess, for when nobody says. */
-export function guessPublicHost(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
-}
-
 /** A listener on all addresses is named by one of them. */
 export function urlOf(scheme: "http" | "wss", { host, port }: { host: string; port: number }): string {
-  const name = host === "0.0.0.0" || host === "::" ? guessPublicHost() : host;
+  const name = host === "0.0.0.0" || host === "::" ? guessOwnAddress() : host;
   return `${scheme}://${isIPv6(name) ? `[${name}]` : name}:${port}`;
 }
 

@@ -8,8 +8,9 @@ import { dirname, join, resolve } from "node:path";
 
 import { writeFileAtomic } from "../common/atomic-file.ts";
 import { createHotkeyFile, loadHotkey } from "../common/hotkey.ts";
+import { guessOwnAddress } from "../common/own-address.ts";
 import { AppError } from "../protocol/errors.ts";
-import { findFreePorts, guessPublicHost, isLoopback, urlOf } from "./addresses.ts";
+import { findFreePorts, isLoopback, urlOf } from "./addresses.ts";
 import { AgentConfig } from "./config.ts";
 import { loadCertificate, makeCertificate, saveCertificate } from "./link/certificate.ts";
 
@@ -55,7 +56,7 @@ interface ConfigFacts extends InitOptions {
 
 async function configText({ network, stateDir, publicHost, hotkeyFile }: ConfigFacts): Promise<string> {
   const isDevelopment = network === "development";
-  const reached = publicHost ?? (isDevelopment ? "127.0.0.1" : guessPublicHost());
+  const reached = publicHost ?? (isDevelopment ? "127.0.0.1" : guessOwnAddress());
   const host = isLoopback(reached) ? "127.0.0.1" : "0.0.0.0";
   const usual = AgentConfig.parse({ hotkey: { file: hotkeyFile } });
   const ports = [usual.validator.port, usual.link.port];

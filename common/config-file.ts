@@ -50,11 +50,6 @@ export async function loadConfig<Schema extends z.ZodType>(source: ConfigSource<
   );
 }
 
-/** Every variable that can override a single value, and the key it sets. */
-export function environmentVariables(schema: z.ZodType, prefix: string): ReadonlyMap<string, string> {
-  return new Map([...settings(schema, prefix)].map(([variable, { path }]) => [variable, path.join(".")]));
-}
-
 async function readToml(file: string, optional: boolean): Promise<Record<string, unknown>> {
   try {
     return parse(await readFile(file, "utf8"));

@@ -34,10 +34,6 @@ export async function initHotkeys(): Promise<void> {
   await wasmCrypto().waitReady();
 }
 
-export function isSs58(text: string): boolean {
-  return decodeSs58(text) !== undefined;
-}
-
 /** False for a wrong signature and for malformed input; never throws once `initHotkeys` is done. */
 export function verifySignature(
   scheme: SignatureScheme,

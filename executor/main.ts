@@ -9,13 +9,14 @@ import { type Clock, systemClock } from "../common/clock.ts";
 import { createKeyedLock } from "../common/keyed-lock.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
+import { guessOwnAddress } from "../common/own-address.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import { type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
-import { guessPublicAddress, readMachineFacts, rentableOf } from "./host/facts.ts";
+import { readMachineFacts, rentableOf } from "./host/facts.ts";
 import { isPortFree } from "./host/free-port.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
 import { LinkClient } from "./link/client.ts";
@@ -40,6 +41,7 @@ interface Base {
   readonly log: Logger;
   readonly life: Lifecycle;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly keys: HostKeys;
   readonly runtime: ContainerRuntime;
   readonly ledger: Ledger;
@@ -55,7 +57,7 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const ledger = openLedger(join(config.stateDir, "ledger.db"));
   life.add("ledger", () => ledger.close());
 
-  const base = { config, log, life, clock: systemClock(), keys, runtime, ledger, facts };
+  const base = { config, log, life, clock: systemClock(), random: Math.random, keys, runtime, ledger, facts };
   const pods = await startPods(base, kit);
   const { engineVersion, gpus } = facts;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
@@ -69,7 +71,7 @@ async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineI
     ...machine.facts,
     engineVersion: engine.version,
     executorVersion: VERSION,
-    publicAddress: config.network.publicAddress ?? guessPublicAddress(),
+    publicAddress: config.network.publicAddress ?? guessOwnAddress(),
     sealingKey: keys.sealing.publicKey,
     rentable: rentableOf(machine, config.reserve),
     gpus: [...simulatedGpus(config.gpus.simulate, keys.identity.publicKey).list()],
@@ -114,7 +116,7 @@ async function startPods(base: Base, kit: PodKit): Promise<Pods> {
   return pods;
 }
 
-async function startLink({ config, keys, ledger, facts, clock, log, life }: Base, pods: Pods): Promise<void> {
+async function startLink({ config, keys, ledger, facts, clock, random, log, life }: Base, pods: Pods): Promise<void> {
   const membership = await loadMembership(config.stateDir);
   if (membership === undefined) {
     log.warn("this host has not joined an agent: run `lium-executor join TOKEN`");
@@ -122,7 +124,7 @@ async function startLink({ config, keys, ledger, facts, clock, log, life }: Base
   }
   const { url, fingerprint } = membership;
   const link = new LinkClient(
-    { reconnectMs: { first: 250, longest: 10_000 } },
+    { reconnect: { firstDelayMs: 250, maxDelayMs: 10_000 } },
     {
       membership,
       name: config.name ?? hostname(),
@@ -131,7 +133,7 @@ async function startLink({ config, keys, ledger, facts, clock, log, life }: Base
       events: ledger,
       facts: () => facts,
       clock,
-      random: Math.random,
+      random,
       log,
       onWelcome: () => saveMembership(config.stateDir, { url, fingerprint }),
     },

@@ -2,8 +2,6 @@
  * What this machine is, measured once at start through systeminformation, which blocks the loop while it looks:
  * so never for a request. The one importer of that package, and of it only cpu, mem, osInfo and fsSize.
  */
-import { networkInterfaces } from "node:os";
-
 import si from "systeminformation";
 
 import type { HostFacts, HostResources } from "../../protocol/host.ts";
@@ -41,12 +39,4 @@ export function rentableOf({ facts: { total }, freeDiskBytes }: MachineFacts, re
     memoryBytes: Math.max(0, total.memoryBytes - reserve.memoryBytes),
     diskBytes: Math.max(0, freeDiskBytes - reserve.diskBytes),
   };
-}
-
-/** The first IPv4 address that is not loopback: what renters use when the operator names no public address. */
-export function guessPublicAddress(): string {
-  const addresses = Object.values(networkInterfaces())
-    .flatMap((entries) => entries ?? [])
-    .filter((entry) => entry.family === "IPv4" && !entry.internal && !entry.address.startsWith("172.17."));
-  return addresses[0]?.address ?? "127.0.0.1";
 }

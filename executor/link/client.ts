@@ -6,13 +6,14 @@ import { TLSSocket } from "node:tls";
 
 import { WebSocket } from "ws";
 
+import { type Backoff, backoffMs } from "../../common/backoff.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import { LINK_PATH, MAX_FRAME_BYTES, PING_EVERY_MS } from "../../protocol/link.ts";
 import type { Membership } from "./membership.ts";
 import { Session, type SessionDeps } from "./session.ts";
 
 export interface LinkOptions {
-  readonly reconnectMs: { readonly first: number; readonly longest: number };
+  readonly reconnect: Backoff;
 }
 
 export interface LinkDeps extends SessionDeps {
@@ -50,9 +51,8 @@ export class LinkClient {
 
   async #run(): Promise<void> {
     const { clock, log, random } = this.#deps;
-    const { first, longest } = this.#options.reconnectMs;
-    let wait = first;
-    while (!this.#closing.signal.aborted) {
+    const { reconnect } = this.#options;
+    for (let failures = 1; !this.#closing.signal.aborted; failures += 1) {
       const began = clock.monotonic();
       try {
         await this.#session();
@@ -60,9 +60,8 @@ export class LinkClient {
         log.warn("the link to the agent is down", { reason: toAppError(error).message, code: toAppError(error).code });
       }
       this.#connected = false;
-      if (clock.monotonic() - began > longest) wait = first;
-      await clock.sleep(wait * (0.5 + random()), this.#closing.signal).catch(() => undefined);
-      wait = Math.min(wait * 2, longest);
+      if (clock.monotonic() - began > reconnect.maxDelayMs) failures = 1;
+      await clock.sleep(backoffMs(failures, reconnect, random), this.#closing.signal).catch(() => undefined);
     }
   }
 

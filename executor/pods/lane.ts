@@ -2,6 +2,7 @@
  * One pod's lane: look, plan, apply one step, tell, again, until the pod is as it should be; then sleep until something
  * changes. Lanes share nothing, so a pod that hangs holds up no other. Closing a lane leaves its pod as it is.
  */
+import { backoffMs } from "../../common/backoff.ts";
 import { type AppError, type ErrorCode, toAppError } from "../../protocol/errors.ts";
 import type { PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName } from "../docker/labels.ts";
@@ -25,13 +26,13 @@ export interface LaneOptions {
 
 export interface LaneDeps extends StepDeps {
   readonly ledger: Ledger;
+  /** In [0, 1): keeps retries of many pods apart. */
+  readonly random: () => number;
   /** Another choice of ports for a record whose ports turned out to be in use. */
   readonly otherPorts: (record: PodRecord) => Promise<PodRecord>;
   readonly onStatus: (status: PodStatus, events: readonly PodEvent[]) => void;
 }
 
-/** Steps that may be cut short when the wish changes: they only wait, and doing them again costs nothing. */
-const INTERRUPTIBLE: ReadonlySet<Step> = new Set(["pull", "probe"]);
 /** Troubles that pass by themselves; others are final for a pod that never ran. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "image-pull-failed",
@@ -40,8 +41,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   "internal",
 ]);
 const MAX_ATTEMPTS = 3;
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
+const RETRY = { firstDelayMs: 500, maxDelayMs: 15_000 };
 const PULL_REPORT_MS = 250;
 /** setTimeout cannot wait longer than 2^31 ms. */
 const LONGEST_SLEEP_MS = 3_600_000;
@@ -89,29 +89,36 @@ export class PodLane {
     return this.#firstLook.promise;
   }
 
-  /** A newer wish for this pod. It is durable when this returns; a pull or a probe that it makes pointless is cut short. */
+  /** A newer wish for this pod. It is durable when this returns; a pull that it makes pointless is cut short. */
   wish(wanted: WantedPod): void {
     if (wanted.revision <= this.#record.wanted.revision) return;
     this.#save({ ...this.#record, wanted: { ...wanted, gpus: this.#record.wanted.gpus } });
-    if (this.#record.overAt === undefined) this.look();
-    else this.#tell();
+    if (this.#record.overAt !== undefined) return this.#tell();
+    this.look();
+    if (goalOf(this.#record, this.#deps.clock.now()) !== "running") this.#interrupt("pull");
   }
 
-  /** The engine says that something happened to the container: look again, soon. */
+  /** Something happened to the container: look again now, also in the middle of a probe. */
   look(): void {
+    this.refresh();
+    this.#interrupt("probe");
+  }
+
+  /** Look again when there is time: a step that is under way is not disturbed. */
+  refresh(): void {
     this.#stale = true;
-    this.#interrupt();
+    this.#wake.resolve();
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#interrupt();
+    this.#wake.resolve();
     await this.#finished;
   }
 
-  #interrupt(): void {
-    if (this.#step !== undefined && INTERRUPTIBLE.has(this.#step.name)) this.#step.abort.abort();
-    this.#wake.resolve();
+  /** Only for steps that wait and cost nothing to do again; a pull costs what it has downloaded. */
+  #interrupt(step: "pull" | "probe"): void {
+    if (this.#step?.name === step) this.#step.abort.abort();
   }
 
   async #run(): Promise<void> {
@@ -218,7 +225,7 @@ export class PodLane {
     this.#trouble = reason;
     if (blind) this.#turn = undefined;
     this.#tell();
-    return Math.min(FIRST_RETRY_MS * 2 ** (this.#attempts - 1), LONGEST_RETRY_MS);
+    return backoffMs(this.#attempts, RETRY, this.#deps.random);
   }
 
   async #sleep(retryMs: number | undefined): Promise<void> {

@@ -7,6 +7,7 @@
 import { once, setMaxListeners } from "node:events";
 
 import type { KeyedLock } from "../../common/keyed-lock.ts";
+import { startTicker } from "../../common/ticker.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
@@ -79,7 +80,7 @@ export class Pods {
     looks.push(
       this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error })),
     );
-    this.#loops.push(this.#listen(), this.#resync());
+    this.#loops.push(this.#listen(), this.#startResync());
     const patience = AbortSignal.any([AbortSignal.timeout(FIRST_LOOK_MS), this.#closing.signal]);
     await Promise.race([Promise.all(looks), once(patience, "abort")]);
   }
@@ -225,21 +226,25 @@ export class Pods {
     }
   }
 
+  #startResync(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const onError = (error: unknown): void => log.warn("the engine's containers cannot be listed", { error });
+    const options = { clock, everyMs: this.#options.resyncMs, run: () => this.#resync(), onError };
+    return startTicker(options, this.#closing.signal).done;
+  }
+
+  /** What no event told is seen by looking now and then; records that have been over for long are forgotten. */
   async #resync(): Promise<void> {
-    const { clock, ledger, log } = this.#deps;
-    while (!this.#closing.signal.aborted) {
-      await clock.sleep(this.#options.resyncMs, this.#closing.signal).catch(() => undefined);
-      if (this.#closing.signal.aborted) return;
-      for (const [podId, lane] of this.#lanes) {
-        const { overAt } = lane.record;
-        if (overAt === undefined) lane.look();
-        else if (clock.now() - Date.parse(overAt) > KEEP_OVER_MS) {
-          this.#lanes.delete(podId);
-          ledger.forget(podId);
-        }
+    const { clock, ledger } = this.#deps;
+    for (const [podId, lane] of this.#lanes) {
+      const { overAt } = lane.record;
+      if (overAt === undefined) lane.refresh();
+      else if (clock.now() - Date.parse(overAt) > KEEP_OVER_MS) {
+        this.#lanes.delete(podId);
+        ledger.forget(podId);
       }
-      await this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error }));
     }
+    await this.#rebuild();
   }
 }
 

@@ -111,6 +111,33 @@ describe("a wanted pod", () => {
   });
 });
 
+describe("a pull", () => {
+  it("goes on through new keys and routine looks: a large image would else never arrive", async () => {
+    await host.close();
+    host.resyncMs = 20;
+    await host.boot();
+    const arrived = Promise.withResolvers<void>();
+    let pulls = 0;
+    host.runtime.pull = (_reference, { signal }) => {
+      pulls += 1;
+      signal.addEventListener("abort", () => arrived.reject(new Error("interrupted")));
+      return arrived.promise;
+    };
+    const looks = (): number => host.runtime.calls.filter((call) => call.startsWith("list ")).length;
+    await host.pods.want(wish({}, { image: "large:1" }));
+    await host.untilPhase(POD, "pulling");
+
+    await host.pods.want(wish({ revision: 2 }, { image: "large:1", sshKeys: [OTHER_SSH_KEY] }));
+    const before = looks();
+    await vi.waitFor(() => expect(looks()).toBeGreaterThan(before + 2));
+    host.runtime.images.set("large:1", IMAGE);
+    arrived.resolve();
+
+    await host.untilPhase(POD, "running");
+    expect(pulls).toBe(1);
+  });
+});
+
 describe("the end of a pod", () => {
   it("leaves no container, no files and no claims", async () => {
     const uuid = host.gpus[0]?.uuid;

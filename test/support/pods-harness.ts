@@ -42,6 +42,8 @@ export class PodsHarness {
   readonly logged: string[] = [];
   readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
   bootId = "boot-1";
+  /** So long that only a test about it ever sees one. */
+  resyncMs = 3_600_000;
   #sshUp = true;
   readonly #servers: { close(): void }[] = [];
   #ledger: Ledger | undefined;
@@ -63,12 +65,13 @@ export class PodsHarness {
     if (this.#ports.count === 0) await this.#listen(24);
     this.#ledger = openLedger(join(this.dir, "ledger.db"));
     const pods = new Pods(
-      { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: 3_600_000 },
+      { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: this.resyncMs },
       {
         runtime: this.runtime,
         ledger: this.#ledger,
         clock: systemClock(),
         log: this.log,
+        random: Math.random,
         sealingKey: this.sealingKey,
         dirsOf: ({ wanted: { podId } }) => ({
           kitDir: "/kit",

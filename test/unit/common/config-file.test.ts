@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-import { environmentVariables, loadConfig } from "../../../common/config-file.ts";
+import { loadConfig } from "../../../common/config-file.ts";
 import { AppError } from "../../../protocol/errors.ts";
 
 const schema = z.strictObject({
@@ -140,15 +140,5 @@ describe("a configuration", () => {
     await writeFile(file, "link = 5");
 
     expect((await refusal(load({ LIUM_T_LINK_PORT: "1" }))).message).toContain("link: Invalid input");
-  });
-
-  it("lists the variables that can override it", () => {
-    expect([...environmentVariables(schema, "LIUM_T_")]).toEqual([
-      ["LIUM_T_NAME", "name"],
-      ["LIUM_T_LINK_PORT", "link.port"],
-      ["LIUM_T_LINK_IDLE_TIMEOUT_MS", "link.idleTimeoutMs"],
-      ["LIUM_T_LINK_TLS", "link.tls"],
-      ["LIUM_T_LINK_HOST", "link.host"],
-    ]);
   });
 });

@@ -7,14 +7,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import {
-  createHotkeyFile,
-  devHotkey,
-  initHotkeys,
-  isSs58,
-  loadHotkey,
-  verifySignature,
-} from "../../../common/hotkey.ts";
+import { createHotkeyFile, devHotkey, initHotkeys, loadHotkey, verifySignature } from "../../../common/hotkey.ts";
 import {
   canonicalBytes,
   DEFAULT_WINDOW,
@@ -164,11 +157,6 @@ describe.each(schemes)("an %s signature", (scheme) => {
 
     expect(malformed.map(([bad, ss58]) => verifySignature(scheme, bytes, bad, ss58))).not.toContain(true);
   });
-});
-
-test("an address is one only with its checksum", () => {
-  expect(isSs58(ALICE)).toBe(true);
-  expect(isSs58(`${ALICE.slice(0, -1)}Z`)).toBe(false);
 });
 
 function write(name: string, content: unknown): string {

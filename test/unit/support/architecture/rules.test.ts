@@ -142,8 +142,8 @@ const OFFENCES: readonly (readonly [claim: string, tree: Tree, finding: string])
   ],
   [
     "no file names a path of the machine it was written on",
-    { "README.md": "see /work/here\n" },
-    "README.md:1 see /work/here",
+    { "README.md": "see /root/here\n" },
+    "README.md:1 see /root/here",
   ],
   ["no file names a path of the machine it was written on", { "install.sh": "x=/root/x\n" }, "install.sh:1 x=/root/x"],
   ["no file names a package registry's host", { "a.md": "\nregistry.yarnpkg.com\n" }, "a.md:2 registry.yarnpkg.com"],
