@@ -1,5 +1,5 @@
 /**
- * The ContainerRuntime port over the Docker Engine API. The one file that imports dockerode; no type of it gets out.
+ * The ContainerRuntime port over the Docker Engine API. No type of dockerode gets out of this folder.
  * Every call has a deadline of its own besides the caller's signal.
  */
 import Dockerode from "dockerode";
@@ -7,6 +7,7 @@ import Dockerode from "dockerode";
 import { AppError } from "../../protocol/errors.ts";
 import { parseImageRef } from "../../protocol/image-ref.ts";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
+import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
 import { engineError, statusOf } from "./errors.ts";
 import { linesOf } from "./log-stream.ts";
 import { createPullProgress } from "./pull-progress.ts";
@@ -20,10 +21,6 @@ import type {
   RuntimeEvent,
   SeenContainer,
 } from "./runtime.ts";
-
-const READ_DEADLINE_MS = 15_000;
-/** Creating and starting wait for disks and hooks of the GPU vendors. */
-const WRITE_DEADLINE_MS = 120_000;
 
 export function createDockerRuntime(options: { readonly socketPath: string }): ContainerRuntime {
   const docker = new Dockerode({ socketPath: options.socketPath });
@@ -58,48 +55,6 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
     logs: (name, query, signal) => logs(docker, { name, query, signal }),
     events: (label, signal) => events(docker, label, signal),
   };
-}
-
-async function bounded<T>(
-  call: string,
-  deadlineMs: number,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const deadline = AbortSignal.timeout(deadlineMs);
-  const either = AbortSignal.any([signal, deadline]);
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(either.reason);
-  either.addEventListener("abort", abort, { once: true });
-  try {
-    // Some calls of the library ignore the signal, so the wait ends with it in any case.
-    return await Promise.race([work(either), aborted.promise]);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!deadline.aborted) throw engineError(error, call);
-    const message = `${call}: the engine did not answer within ${deadlineMs} ms`;
-    throw new AppError("engine-unavailable", { message, cause: error });
-  } finally {
-    either.removeEventListener("abort", abort);
-  }
-}
-
-async function ignoring(statuses: readonly number[], call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    const status = statusOf(error);
-    if (status === undefined || !statuses.includes(status)) throw error;
-  }
-}
-
-async function orUndefined<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
 }
 
 function readImage(docker: Dockerode, reference: string, signal: AbortSignal): Promise<ImageInfo | undefined> {

@@ -26,8 +26,8 @@ const NOT_YET_USED: readonly string[] = [];
 export const OWNERS: readonly { target: string[]; owners: string[]; why: string }[] = [
   {
     target: ["npm:dockerode"],
-    owners: ["executor/docker/dockerode-runtime.ts"],
-    why: "the engine is spoken to through the ContainerRuntime port, which has a fake and a compliance suite",
+    owners: ["executor/docker/"],
+    why: "the engine is spoken to through the ports of that folder, which have fakes and compliance suites",
   },
   {
     target: ["npm:systeminformation"],
