@@ -14,6 +14,7 @@ import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import { type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
+import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
@@ -148,7 +149,7 @@ async function engineInfo(runtime: ContainerRuntime, log: Logger): Promise<Engin
     return await runtime.info(AbortSignal.timeout(ENGINE_WAIT_MS));
   } catch (error) {
     log.warn("the container engine does not answer yet", { error });
-    return { version: "unavailable", rootDir: "/var/lib/docker" };
+    return toEngineInfo({ ServerVersion: "unavailable" });
   }
 }
 

@@ -8,6 +8,7 @@ import { AppError } from "../../protocol/errors.ts";
 import { parseImageRef } from "../../protocol/image-ref.ts";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
+import { toEngineInfo } from "./engine-info.ts";
 import { engineError, statusOf } from "./errors.ts";
 import { linesOf } from "./log-stream.ts";
 import { createPullProgress } from "./pull-progress.ts";
@@ -27,8 +28,7 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
   return {
     info: (signal) =>
       bounded("info", READ_DEADLINE_MS, signal, async () => {
-        const info: { ServerVersion?: string; DockerRootDir?: string } = await docker.info();
-        return { version: info.ServerVersion ?? "unknown", rootDir: info.DockerRootDir ?? "/var/lib/docker" };
+        return toEngineInfo(await docker.info());
       }),
     // In full: without a tag the engine would pull every one that there is.
     image: (reference, signal) => readImage(docker, parseImageRef(reference).canonical, signal),

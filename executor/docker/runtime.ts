@@ -88,9 +88,24 @@ export interface RuntimeEvent {
   readonly action: string;
 }
 
+/** The engine about itself, in its own words. */
 export interface EngineInfo {
   readonly version: string;
   /** Where the engine keeps images and containers. */
+  readonly rootDir: string;
+  readonly storage: StorageInfo;
+  /** Names of the runtimes that a container may ask for, such as `runc`. */
+  readonly runtimes: readonly string[];
+  readonly defaultRuntime: string;
+  /** Such as `name=seccomp,profile=builtin`, `name=apparmor`, `name=userns`, `name=rootless`, `name=cgroupns`. */
+  readonly securityOptions: readonly string[];
+}
+
+export interface StorageInfo {
+  /** Such as `overlay2` or `btrfs`. */
+  readonly driver: string;
+  /** The file system under the driver, such as `extfs` or `xfs`; empty where the driver does not say. */
+  readonly backingFilesystem: string;
   readonly rootDir: string;
 }
 

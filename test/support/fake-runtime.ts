@@ -4,9 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { toEngineInfo } from "../../executor/docker/engine-info.ts";
 import type {
   ContainerRuntime,
   ContainerSpec,
+  EngineInfo,
   ImageInfo,
   PullOptions,
   RuntimeEvent,
@@ -33,6 +35,16 @@ export class FakeRuntime implements ContainerRuntime {
   /** Host ports in use by others. */
   readonly busyPorts = new Set<string>();
   down = false;
+  /** What the engine says of itself. */
+  engine: EngineInfo = toEngineInfo({
+    ServerVersion: "fake",
+    DockerRootDir: "/",
+    Driver: "overlay2",
+    DriverStatus: [["Backing Filesystem", "extfs"]],
+    Runtimes: { runc: {} },
+    DefaultRuntime: "runc",
+    SecurityOptions: ["name=seccomp,profile=builtin"],
+  });
   readonly #failures = new Map<Verb, Error[]>();
   readonly #subscribers = new Set<{ label: string; push: (event: RuntimeEvent) => void }>();
   #startedAtMs = 1_700_000_000_000;
@@ -49,9 +61,9 @@ export class FakeRuntime implements ContainerRuntime {
     this.#emit(name, "die");
   }
 
-  async info(): Promise<{ version: string; rootDir: string }> {
+  async info(): Promise<EngineInfo> {
     this.#enter("info", "");
-    return { version: "fake", rootDir: "/" };
+    return this.engine;
   }
 
   async image(reference: string): Promise<ImageInfo | undefined> {
