@@ -45,7 +45,13 @@ export const ExecutorConfig = z.strictObject({
   pods: z
     .strictObject({
       pullInactivitySeconds: z.number().positive().default(120),
+      /** How long SSH may take to come up after a start. */
       probeSeconds: z.number().positive().default(20),
+      /** How often a pod's SSH is tried while it runs. */
+      probeEverySeconds: z.number().positive().max(40).default(20),
+      /** Restarts of a main process that keeps ending: the first wait, doubled each time up to the longest. */
+      restartFirstSeconds: z.number().positive().default(5),
+      restartLongestSeconds: z.number().positive().default(300),
       stopGraceSeconds: z.int().min(0).max(600).default(10),
       resyncSeconds: z.number().positive().default(15),
     })

@@ -17,6 +17,7 @@ import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
+import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
 import { isPortFree } from "./host/free-port.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
@@ -80,18 +81,29 @@ async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineI
 }
 
 async function startPods(base: Base, kit: PodKit): Promise<Pods> {
-  const { config, facts, keys, life } = base;
+  const { config, facts, keys, life, runtime } = base;
   const { bindAddress } = config.network;
   const secretsDir = join(config.runDir, "secrets");
   await mkdir(secretsDir, { recursive: true, mode: 0o700 });
+  const engine = new EngineWatch(ENGINE_WATCH, { ...base, ping: (signal) => runtime.ping(signal) });
+  life.add("engine-watch", () => engine.close());
+  engine.start();
   const pods = new Pods(
     {
       ranges: portRanges(config),
       publicAddress: facts.publicAddress,
       resyncMs: config.pods.resyncSeconds * 1000,
+      pace: {
+        probeEveryMs: config.pods.probeEverySeconds * 1000,
+        restart: {
+          firstDelayMs: config.pods.restartFirstSeconds * 1000,
+          maxDelayMs: config.pods.restartLongestSeconds * 1000,
+        },
+      },
     },
     {
       ...base,
+      engine,
       sealingKey: keys.sealing,
       dirsOf: ({ wanted: { podId } }) => ({
         kitDir: kit.dir,

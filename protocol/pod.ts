@@ -96,6 +96,8 @@ export const PodSpec = z
       })
       .optional(),
     sshKeys: SshKeys,
+    /** Whether the main process is started again when it ends by itself; `on-failure`: with another status than 0. */
+    restart: z.enum(["never", "on-failure", "always"]).default("on-failure"),
     lease: Lease,
     labels: z.record(z.string().regex(/^[a-z0-9][a-z0-9./-]{0,62}$/), z.string().max(256)).default({}),
   })
@@ -189,6 +191,22 @@ export const Timeline = z.strictObject({
 });
 export type Timeline = z.infer<typeof Timeline>;
 
+/** How the main process ended. */
+export const PodExit = z.strictObject({
+  code: z.int(),
+  oomKilled: z.boolean(),
+  at: Instant,
+  /** In words: "out of memory", "signal SIGSEGV", "exit code 3", "the host went down". */
+  cause: z.string().optional(),
+  /** How often in a row it ended soon after its start, this time included. */
+  tries: z.int().positive().optional(),
+  /** When it is started again, unless something changes; absent when it is not. */
+  nextTryAt: Instant.optional(),
+  /** The last lines that it wrote. */
+  log: z.array(z.string()).max(100).optional(),
+});
+export type PodExit = z.infer<typeof PodExit>;
+
 /** A pod as its host sees it. */
 export const PodStatus = z.strictObject({
   podId: PodId,
@@ -202,7 +220,9 @@ export const PodStatus = z.strictObject({
   ports: z.array(PublishedPort),
   ssh: z.strictObject({ host: z.string(), port: z.int(), user: z.literal("root"), hostKey: z.string() }).optional(),
   pull: z.strictObject({ doneBytes: z.int(), totalBytes: z.int() }).optional(),
-  exit: z.strictObject({ code: z.int(), oomKilled: z.boolean(), at: Instant }).optional(),
+  exit: PodExit.optional(),
+  /** Since when the renter does not pay, because of us: the first probe that failed. Absent while the pod can be used. */
+  unbilledSince: Instant.optional(),
   timelineMs: Timeline,
 });
 export type PodStatus = z.infer<typeof PodStatus>;

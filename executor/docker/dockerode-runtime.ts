@@ -2,6 +2,8 @@
  * The ContainerRuntime port over the Docker Engine API. No type of dockerode gets out of this folder.
  * Every call has a deadline of its own besides the caller's signal.
  */
+import { finished } from "node:stream/promises";
+
 import Dockerode from "dockerode";
 
 import { AppError } from "../../protocol/errors.ts";
@@ -26,6 +28,7 @@ import type {
 export function createDockerRuntime(options: { readonly socketPath: string }): ContainerRuntime {
   const docker = new Dockerode({ socketPath: options.socketPath });
   return {
+    ping: (signal) => bounded("ping", READ_DEADLINE_MS, signal, async () => void (await docker.ping())),
     info: (signal) =>
       bounded("info", READ_DEADLINE_MS, signal, async () => {
         return toEngineInfo(await docker.info());
@@ -51,6 +54,7 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
         await ignoring([404], docker.getContainer(name).remove({ force: true, v: true, abortSignal }));
       }),
     inspect: (name, signal) => inspect(docker, name, signal),
+    exec: (name, argv, signal) => bounded("exec", READ_DEADLINE_MS, signal, () => execIn(docker, name, argv)),
     list: (label, signal) => list(docker, label, signal),
     logs: (name, query, signal) => logs(docker, { name, query, signal }),
     events: (label, signal) => events(docker, label, signal),
@@ -158,6 +162,16 @@ function toSeen(info: Dockerode.ContainerInspectInfo): SeenContainer {
     exitCode: info.State.ExitCode,
     oomKilled: info.State.OOMKilled,
   };
+}
+
+async function execIn(docker: Dockerode, name: string, argv: readonly string[]): Promise<number> {
+  const exec = await docker
+    .getContainer(name)
+    .exec({ Cmd: [...argv], User: "0:0", AttachStdout: true, AttachStderr: true });
+  const stream = await exec.start({});
+  stream.resume();
+  await finished(stream, { writable: false });
+  return (await exec.inspect()).ExitCode ?? -1;
 }
 
 /** `dead` is a removal that got stuck, and `restarting` cannot be: we never ask for a restart policy. */

@@ -110,6 +110,8 @@ export interface StorageInfo {
 }
 
 export interface ContainerRuntime {
+  /** Whether the engine answers at all; cheap. */
+  ping(signal: AbortSignal): Promise<void>;
   info(signal: AbortSignal): Promise<EngineInfo>;
   /** The local image, or undefined when it has to be pulled. */
   image(reference: string, signal: AbortSignal): Promise<ImageInfo | undefined>;
@@ -123,6 +125,8 @@ export interface ContainerRuntime {
   /** Removes the container and its anonymous volumes, running or not. Named volumes stay. */
   remove(name: string, signal: AbortSignal): Promise<void>;
   inspect(name: string, signal: AbortSignal): Promise<SeenContainer | undefined>;
+  /** Runs a program in a running container as root and waits for its end. Resolves with its exit status. */
+  exec(name: string, argv: readonly string[], signal: AbortSignal): Promise<number>;
   /** Every container, in any state, that carries this label. */
   list(label: string, signal: AbortSignal): Promise<ListedContainer[]>;
   /** What the main process wrote; ends with the container when `follow`, else at the last line. */

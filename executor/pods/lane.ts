@@ -2,18 +2,20 @@
  * One pod's lane: look, plan, apply one step, tell, again, until the pod is as it should be; then sleep until something
  * changes. Lanes share nothing, so a pod that hangs holds up no other. Closing a lane leaves its pod as it is.
  */
+import { Alarm } from "../../common/alarm.ts";
 import { backoffMs } from "../../common/backoff.ts";
-import { type AppError, type ErrorCode, toAppError } from "../../protocol/errors.ts";
+import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName } from "../docker/labels.ts";
-import { readAuthorizedKeys, readHostKeyLine } from "../ssh/pod-files.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
 import type { Ledger } from "./ledger.ts";
-import { nextStep, type Step } from "./plan.ts";
+import { lookAt } from "./look.ts";
+import { nextStep, nextStepInMs, type Pace, type PlanInput, type Step } from "./plan.ts";
 import type { PortRange } from "./ports.ts";
-import { goalOf, nextDeadlineMs, type PodRecord, type SshHealth, withSeenStart } from "./state.ts";
+import { goalOf, nextDeadlineMs, type PodRecord, sshBefore, type SshHealth, withSeenStart } from "./state.ts";
 import { eventsBetween, statusOf } from "./status.ts";
 import { ACTIONS, type StepDeps, type Turn } from "./steps.ts";
+import { isHopeless, MAX_ATTEMPTS, RETRY } from "./trouble.ts";
 
 export interface LaneOptions {
   readonly record: PodRecord;
@@ -22,10 +24,12 @@ export interface LaneOptions {
   readonly fresh: boolean;
   readonly publicAddress: string;
   readonly ranges: readonly PortRange[];
+  readonly pace: Pace;
 }
 
 export interface LaneDeps extends StepDeps {
   readonly ledger: Ledger;
+  readonly engine: { readonly answering: boolean };
   /** In [0, 1): keeps retries of many pods apart. */
   readonly random: () => number;
   /** Another choice of ports for a record whose ports turned out to be in use. */
@@ -33,15 +37,8 @@ export interface LaneDeps extends StepDeps {
   readonly onStatus: (status: PodStatus, events: readonly PodEvent[]) => void;
 }
 
-/** Troubles that pass by themselves; others are final for a pod that never ran. */
-const PASSING: ReadonlySet<ErrorCode> = new Set([
-  "image-pull-failed",
-  "image-pull-stalled",
-  "engine-error",
-  "internal",
-]);
-const MAX_ATTEMPTS = 3;
-const RETRY = { firstDelayMs: 500, maxDelayMs: 15_000 };
+/** Steps after which the next look at SSH is counted anew. */
+const PROBES: ReadonlySet<Step> = new Set(["probe", "check", "heal"]);
 const PULL_REPORT_MS = 250;
 /** setTimeout cannot wait longer than 2^31 ms. */
 const LONGEST_SLEEP_MS = 3_600_000;
@@ -57,10 +54,13 @@ export class PodLane {
   #trouble: Reason | undefined;
   #pull: PodStatus["pull"];
   #pullToldAtMs = 0;
+  /** On the clock that never jumps; SSH has not been tried and no exit was noted before the lane began. */
+  #probedAtMs: number;
+  #exitNotedAtMs: number;
   #attempts = 0;
   #stale = true;
   #step: { readonly name: Step; readonly abort: AbortController } | undefined;
-  #wake = Promise.withResolvers<void>();
+  readonly #alarm: Alarm;
   #finished: Promise<void> | undefined;
   readonly #firstLook = Promise.withResolvers<void>();
 
@@ -69,10 +69,10 @@ export class PodLane {
     this.#deps = deps;
     this.#record = options.record;
     this.#status = options.previousStatus;
-    const { lastStart } = options.record;
-    if (lastStart !== undefined && options.previousStatus?.phase === "running") {
-      this.#ssh = { startedAtMs: lastStart.startedAtMs, state: "assumed" };
-    }
+    this.#alarm = new Alarm(deps.clock);
+    this.#probedAtMs = deps.clock.monotonic();
+    this.#exitNotedAtMs = this.#probedAtMs;
+    this.#ssh = sshBefore(options.record, options.previousStatus);
   }
 
   get record(): PodRecord {
@@ -95,35 +95,39 @@ export class PodLane {
     this.#save({ ...this.#record, wanted: { ...wanted, gpus: this.#record.wanted.gpus } });
     if (this.#record.overAt !== undefined) return this.#tell();
     this.look();
-    if (goalOf(this.#record, this.#deps.clock.now()) !== "running") this.#interrupt("pull");
+    this.#giveUpPull();
   }
 
   /** Something happened to the container: look again now, also in the middle of a probe. */
   look(): void {
     this.refresh();
-    this.#interrupt("probe");
+    this.#interrupt("probe", "check");
   }
 
   /** Look again when there is time: a step that is under way is not disturbed. */
   refresh(): void {
     this.#stale = true;
-    this.#wake.resolve();
+    this.#alarm.ring();
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#wake.resolve();
+    this.#alarm.ring();
     await this.#finished;
   }
 
   /** Only for steps that wait and cost nothing to do again; a pull costs what it has downloaded. */
-  #interrupt(step: "pull" | "probe"): void {
-    if (this.#step?.name === step) this.#step.abort.abort();
+  #interrupt(...steps: readonly Step[]): void {
+    if (this.#step !== undefined && steps.includes(this.#step.name)) this.#step.abort.abort();
+  }
+
+  #giveUpPull(): void {
+    if (goalOf(this.#record, this.#deps.clock.now()) !== "running") this.#interrupt("pull");
   }
 
   async #run(): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      this.#wake = Promise.withResolvers();
+      this.#alarm.arm();
       const retryMs = await this.#settle();
       if (this.#record.overAt !== undefined) return;
       await this.#sleep(retryMs);
@@ -138,7 +142,7 @@ export class PodLane {
         this.#tell();
         this.#firstLook.resolve();
         const turn = this.#turn;
-        const step = turn && nextStep({ ...turn, record: this.#record, nowMs: this.#deps.clock.now() });
+        const step = turn && nextStep(this.#planInput(turn));
         if (turn === undefined || step === undefined || this.#closing.signal.aborted) break;
         await this.#apply(step, turn);
       }
@@ -151,27 +155,33 @@ export class PodLane {
     }
   }
 
+  #planInput(turn: Turn): PlanInput {
+    const { clock } = this.#deps;
+    const now = clock.monotonic();
+    return {
+      ...turn,
+      record: this.#record,
+      nowMs: clock.now(),
+      sinceProbeMs: now - this.#probedAtMs,
+      sinceExitMs: now - this.#exitNotedAtMs,
+      pace: this.#options.pace,
+    };
+  }
+
   async #see(): Promise<void> {
+    if (!this.#deps.engine.answering) throw new AppError("engine-unavailable");
     this.#stale = false;
-    const { runtime, dirsOf } = this.#deps;
-    const { podId, spec } = this.#record.wanted;
     const fresh = this.#options.fresh && this.#turn === undefined && this.#attempts === 0;
-    const { podDir } = dirsOf(this.#record);
-    const [container, keys, hostKey] = await Promise.all([
-      fresh ? undefined : runtime.inspect(containerName(podId), this.#closing.signal),
-      readAuthorizedKeys(podDir),
-      readHostKeyLine(podDir),
-    ]);
-    const needsImage = container === undefined && goalOf(this.#record, this.#deps.clock.now()) === "running";
-    const image = needsImage ? await runtime.image(spec.image, this.#closing.signal) : undefined;
-    this.#save(withSeenStart(this.#record, container));
-    this.#turn = { record: this.#record, seen: { container, image, keys, hostKey }, ssh: this.#ssh };
+    const seen = await lookAt(this.#record, fresh, { ...this.#deps, signal: this.#closing.signal });
+    this.#save(withSeenStart(this.#record, seen.container));
+    this.#turn = { record: this.#record, seen, ssh: this.#ssh };
   }
 
   async #apply(step: Step, turn: Turn): Promise<void> {
     const abort = new AbortController();
     this.#step = { name: step, abort };
     const signal = AbortSignal.any([abort.signal, this.#closing.signal]);
+    if (step === "pull") this.#giveUpPullAtDeadline(signal);
     try {
       const asked = this.#record;
       const next = await ACTIONS[step]({ ...turn, record: asked }, { deps: this.#deps, signal, onPull: this.#onPull });
@@ -179,15 +189,29 @@ export class PodLane {
       if (next.record !== asked) this.#save({ ...next.record, wanted: this.#record.wanted });
       this.#turn = { ...next, record: this.#record };
       this.#ssh = next.ssh;
-      this.#trouble = next.ssh?.state === "lost" ? SSH_LOST : undefined;
+      this.#trouble = undefined;
     } catch (error) {
       if (abort.signal.aborted && !this.#closing.signal.aborted) return;
       this.#stale = true;
       await this.#recover(error);
     } finally {
+      abort.abort();
       this.#step = undefined;
       this.#pull = undefined;
+      if (PROBES.has(step)) this.#probedAtMs = this.#deps.clock.monotonic();
+      if (step === "examine") this.#exitNotedAtMs = this.#deps.clock.monotonic();
     }
+  }
+
+  /** A lease may end while its image is still coming. */
+  #giveUpPullAtDeadline(signal: AbortSignal): void {
+    const { clock } = this.#deps;
+    const deadlineMs = nextDeadlineMs(this.#record, clock.now());
+    if (deadlineMs === undefined) return;
+    clock.sleep(deadlineMs - clock.now(), signal).then(
+      () => this.#giveUpPull(),
+      () => undefined,
+    );
   }
 
   /** What a failed step calls for at once; anything else is thrown on. */
@@ -212,9 +236,7 @@ export class PodLane {
     this.#attempts += 1;
     this.#stale = true;
     const reason = { code: error.code, message: error.message, details: { ...error.details } };
-    const blind = error.code === "engine-unavailable";
-    const unstarted = this.#record.timeline.started === undefined && goalOf(this.#record, clock.now()) === "running";
-    if (!blind && unstarted && (!PASSING.has(error.code) || this.#attempts >= MAX_ATTEMPTS)) {
+    if (isHopeless(error, this.#attempts, { record: this.#record, nowMs: clock.now() })) {
       log.warn("a pod could not be started", { podId: this.#record.wanted.podId, reason });
       this.#save({ ...this.#record, failure: reason });
       this.#attempts = 0;
@@ -223,20 +245,15 @@ export class PodLane {
     }
     log.warn("a pod's step failed and will be tried again", { podId: this.#record.wanted.podId, reason });
     this.#trouble = reason;
-    if (blind) this.#turn = undefined;
+    if (error.code === "engine-unavailable") this.#turn = undefined;
     this.#tell();
     return backoffMs(this.#attempts, RETRY, this.#deps.random);
   }
 
   async #sleep(retryMs: number | undefined): Promise<void> {
-    const { clock } = this.#deps;
-    const deadlineMs = nextDeadlineMs(this.#record, clock.now());
-    const untilDeadline = deadlineMs === undefined ? LONGEST_SLEEP_MS : Math.max(0, deadlineMs - clock.now());
-    const ms = Math.min(retryMs ?? LONGEST_SLEEP_MS, untilDeadline, LONGEST_SLEEP_MS);
-    const timer = new AbortController();
-    const signal = AbortSignal.any([timer.signal, this.#closing.signal]);
-    await Promise.race([this.#wake.promise, clock.sleep(ms, signal).catch(() => undefined)]);
-    timer.abort();
+    const dueMs = this.#turn && nextStepInMs(this.#planInput(this.#turn));
+    const ms = Math.min(retryMs ?? LONGEST_SLEEP_MS, dueMs ?? LONGEST_SLEEP_MS, LONGEST_SLEEP_MS);
+    await this.#alarm.wait(ms, this.#closing.signal);
   }
 
   readonly #onPull = (progress: NonNullable<PodStatus["pull"]>): void => {
@@ -268,6 +285,7 @@ export class PodLane {
       publicAddress: this.#options.publicAddress,
       ranges: this.#options.ranges,
       sshPort: SSH_PORT,
+      restart: this.#options.pace.restart,
     });
     if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
     const events = ledger.saveStatus(status, eventsBetween(this.#status, status, nowMs));
@@ -275,5 +293,3 @@ export class PodLane {
     onStatus(status, events);
   }
 }
-
-const SSH_LOST: Reason = { code: "ssh-not-ready", message: "The pod runs, but its SSH server does not answer." };

@@ -4,21 +4,24 @@
  * A pod leaves only by its own wish or lease. What the ledger lost is rebuilt from labels; what cannot be read is left
  * alone and blocks the GPUs of the host. Closing stops the lanes and no pod.
  */
-import { once, setMaxListeners } from "node:events";
+import { setMaxListeners } from "node:events";
 
 import type { KeyedLock } from "../../common/keyed-lock.ts";
 import { startTicker } from "../../common/ticker.ts";
+import { whileTheyCome } from "../../common/while-they-come.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
+import type { EngineWatch } from "../health/engine-watch.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
 import { refusalOf } from "./admission.ts";
 import { claimsOf, portKey } from "./claims.ts";
 import { type LaneDeps, PodLane } from "./lane.ts";
 import type { LedgerEntry } from "./ledger.ts";
+import type { Pace } from "./plan.ts";
 import { choosePorts, type PortRange } from "./ports.ts";
 import type { PodRecord } from "./state.ts";
 
@@ -26,9 +29,11 @@ export interface PodsOptions {
   readonly ranges: readonly PortRange[];
   readonly publicAddress: string;
   readonly resyncMs: number;
+  readonly pace: Pace;
 }
 
-export interface PodsDeps extends Omit<LaneDeps, "otherPorts" | "onStatus"> {
+export interface PodsDeps extends Omit<LaneDeps, "otherPorts" | "onStatus" | "hostWentDownAround"> {
+  readonly engine: EngineWatch;
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
   readonly rentable: () => HostResources;
@@ -47,7 +52,6 @@ export type StatusListener = (report: PodReport, events: readonly PodEvent[]) =>
 
 /** What the engine may tell about a container that calls for a new look; our own creating and starting does not. */
 const TELLING = new Set(["die", "oom", "stop", "destroy", "pause", "unpause"]);
-const FIRST_LOOK_MS = 5_000;
 const ENGINE_RETRY_MS = 1_000;
 const KEEP_OVER_MS = 24 * 3_600_000;
 const BOOT_ID = "boot-id";
@@ -80,9 +84,9 @@ export class Pods {
     looks.push(
       this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error })),
     );
+    this.#deps.engine.onChange(() => this.#lookAtAll());
     this.#loops.push(this.#listen(), this.#startResync());
-    const patience = AbortSignal.any([AbortSignal.timeout(FIRST_LOOK_MS), this.#closing.signal]);
-    await Promise.race([Promise.all(looks), once(patience, "abort")]);
+    await whileTheyCome(looks, this.#deps.clock, this.#closing.signal);
   }
 
   onStatus(listener: StatusListener): () => void {
@@ -170,6 +174,7 @@ export class Pods {
       { record, previousStatus: entry.status, fresh, ...this.#options },
       {
         ...this.#deps,
+        hostWentDownAround: (atMs) => this.#deps.engine.wentDownAround(atMs),
         otherPorts: async (current) => {
           for (const { hostPort, protocol } of current.ports) this.#busyPorts.add(portKey(hostPort, protocol));
           const { ports } = await this.#deps.admissions.run(
@@ -220,10 +225,15 @@ export class Pods {
       } catch (error) {
         log.warn("the engine's events are lost for now", { error });
       }
+      if (!this.#closing.signal.aborted) await this.#deps.engine.ask();
       // What happened while nobody listened is seen by looking.
       await clock.sleep(ENGINE_RETRY_MS, this.#closing.signal).catch(() => undefined);
-      for (const lane of this.#lanes.values()) lane.look();
+      this.#lookAtAll();
     }
+  }
+
+  #lookAtAll(): void {
+    for (const lane of this.#lanes.values()) lane.look();
   }
 
   #startResync(): Promise<void> {

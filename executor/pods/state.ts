@@ -8,7 +8,7 @@
  *                        start, restart        │   ┌──────── running ◀──▶ degraded   SSH lost, SSH back
  *                     ┌────────────────────────┤   │            │
  *                  stopped ◀── stopping ◀──────┼───┘            ▼ the main process ended by itself
- *                     │           (goal)       └────────────  exited
+ *                     │           (goal)       └────────────  exited ──▶ starting   as the spec's `restart` says
  *                     ▼                                         │
  *   from any state: ending ──▶ ended   (asked for, lease over)  │
  *                          └─▶ failed  (could not be made to run the first time)
@@ -17,12 +17,29 @@
 import { z } from "zod";
 
 import { Instant } from "../../protocol/ids.ts";
-import { type PodPhase, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
+import { type PodPhase, type PodStatus, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
 import type { ImageInfo, SeenContainer } from "../docker/runtime.ts";
 
 /** A port of the pod and the host's port that it is published on. */
 export const PortBinding = z.strictObject({ ...PortRequest.shape, hostPort: z.int().min(1).max(65_535) });
 export type PortBinding = z.infer<typeof PortBinding>;
+
+/** The network that a pod has for itself. */
+export const PodNetwork = z.strictObject({ name: z.string(), subnet: z.string(), bridge: z.string() });
+export type PodNetwork = z.infer<typeof PodNetwork>;
+
+/** How the main process ended the last time that it ended by itself. Instants are the engine's. */
+export const LastExit = z.strictObject({
+  finishedAtMs: z.number(),
+  /** The `runs` of the wish that it belonged to: a new request counts its tries from 1. */
+  run: z.int(),
+  /** How often in a row it ended soon after its start. */
+  tries: z.int().positive(),
+  cause: z.string(),
+  fault: z.enum(["renter", "provider"]),
+  log: z.array(z.string()),
+});
+export type LastExit = z.infer<typeof LastExit>;
 
 /** What was promised for a pod. Instants are this host's clock in milliseconds. */
 export const PodRecord = z.strictObject({
@@ -31,6 +48,10 @@ export const PodRecord = z.strictObject({
   /** The newest start of the main process that we know of, and the `runs` that it answered. */
   lastStart: z.strictObject({ run: z.int(), startedAtMs: z.number() }).optional(),
   ports: z.array(PortBinding),
+  network: PodNetwork.optional(),
+  lastExit: LastExit.optional(),
+  /** The start whose SSH was brought back once; a second time for the same start helps nobody. */
+  healedStartMs: z.number().optional(),
   /** Why the pod cannot be made to run; set once, before its first start, and the pod is taken down. */
   failure: Reason.optional(),
   /** Stages of the first start, in milliseconds since acceptedAtMs. */
@@ -54,8 +75,13 @@ export interface Seen {
 export interface SshHealth {
   /** The start that this is about: a later start has to prove itself anew. */
   readonly startedAtMs: number;
-  /** `assumed`: it was ready before the executor restarted, and is being probed again. */
-  readonly state: "ready" | "assumed" | "lost";
+  /**
+   * `assumed`: it was ready before the executor restarted, and is being probed again.
+   * `healing`: it was lost, was started anew, and is being probed again.
+   */
+  readonly state: "ready" | "assumed" | "lost" | "healing";
+  /** When the first of the probes failed that have been failing since; undefined while SSH answers. */
+  readonly failedAtMs?: number;
 }
 
 export type Goal = "running" | "stopped" | "ended";
@@ -122,7 +148,7 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
     case "running":
       if (!hasRunAsAsked(record, container)) return "stopping";
       if (ssh === undefined || ssh.startedAtMs !== container.startedAtMs) return "starting";
-      return ssh.state === "lost" ? "degraded" : "running";
+      return ssh.state === "lost" || ssh.state === "healing" ? "degraded" : "running";
     case "paused":
       return "degraded";
     case "exited":
@@ -130,4 +156,13 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
     case "removing":
       return "creating";
   }
+}
+
+/** What the executor knew of SSH before it restarted. */
+export function sshBefore(record: PodRecord, previousStatus: PodStatus | undefined): SshHealth | undefined {
+  const startedAtMs = record.lastStart?.startedAtMs;
+  if (startedAtMs === undefined) return undefined;
+  if (previousStatus?.phase === "running") return { startedAtMs, state: "assumed" };
+  if (previousStatus?.phase !== "degraded" || previousStatus.unbilledSince === undefined) return undefined;
+  return { startedAtMs, state: "lost", failedAtMs: Date.parse(previousStatus.unbilledSince) };
 }

@@ -18,8 +18,9 @@ import {
   writePodFiles,
   writeSecretEnv,
 } from "../ssh/pod-files.ts";
-import { type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
-import { waitForSsh } from "../ssh/probe.ts";
+import { HEAL_COMMAND, type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
+import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
+import { withExit } from "./exits.ts";
 import type { Step } from "./plan.ts";
 import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
 
@@ -40,6 +41,8 @@ export interface StepDeps {
   /** Where the probe reaches published ports. */
   readonly probeAddress: string;
   readonly limits: StepLimits;
+  /** Whether the engine or the machine went away around an instant and may have ended a process. */
+  readonly hostWentDownAround: (atMs: number) => boolean;
 }
 
 export interface StepLimits {
@@ -54,6 +57,8 @@ export interface StepContext {
   readonly onPull: (progress: NonNullable<PodStatus["pull"]>) => void;
 }
 
+const EXIT_LOG_LINES = 100;
+
 type Action = (turn: Turn, context: StepContext) => Promise<Turn>;
 
 export const ACTIONS: Readonly<Record<Step, Action>> = {
@@ -62,6 +67,9 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   start,
   "write-keys": writeKeys,
   probe,
+  check,
+  heal,
+  examine,
   stop,
   remove,
   release,
@@ -117,13 +125,57 @@ async function writeKeys(turn: Turn, { deps }: StepContext): Promise<Turn> {
   return { ...turn, seen: { ...turn.seen, keys: sshKeys } };
 }
 
+/** Waits for SSH to come up. */
 async function probe(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const beganMs = deps.clock.now();
+  const { endpoint, startedAtMs } = sshOf(turn, deps);
+  const ready = await waitForSsh(endpoint, deps.limits.probeMs, { clock: deps.clock, signal });
+  if (!ready) return { ...turn, ssh: { startedAtMs, state: "lost", failedAtMs: turn.ssh?.failedAtMs ?? beganMs } };
+  return { ...turn, record: stage(turn.record, "sshReady", deps.clock), ssh: { startedAtMs, state: "ready" } };
+}
+
+/** One look at an SSH that was ready: a first failure makes it suspect, a second one lost. */
+async function check(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const beganMs = deps.clock.now();
+  const { endpoint, startedAtMs } = sshOf(turn, deps);
+  if (await answersSsh(endpoint, signal)) return { ...turn, ssh: { startedAtMs, state: "ready" } };
+  signal.throwIfAborted();
+  const state = turn.ssh?.failedAtMs === undefined ? "ready" : "lost";
+  return { ...turn, ssh: { startedAtMs, state, failedAtMs: turn.ssh?.failedAtMs ?? beganMs } };
+}
+
+/** The mildest help: the server is started anew, and the pod and its sessions are left alone. Once for each start. */
+async function heal(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const { startedAtMs } = sshOf(turn, deps);
+  const { podId } = turn.record.wanted;
+  const status = await deps.runtime.exec(containerName(podId), HEAL_COMMAND, signal).catch((error: unknown) => error);
+  deps.log.warn("SSH of a pod did not answer and was started anew", { podId, status });
+  const failedAtMs = turn.ssh?.failedAtMs ?? deps.clock.now();
+  const record = { ...turn.record, healedStartMs: startedAtMs };
+  return { ...turn, record, ssh: { startedAtMs, state: "healing", failedAtMs } };
+}
+
+function sshOf(turn: Turn, deps: StepDeps): { endpoint: SshEndpoint; startedAtMs: number } {
   const startedAtMs = turn.seen.container?.startedAtMs;
   const port = turn.record.ports.find((binding) => binding.containerPort === SSH_PORT)?.hostPort;
   if (port === undefined || startedAtMs === undefined) throw new AppError("internal", { message: "nothing to probe" });
-  const ready = await waitForSsh({ host: deps.probeAddress, port }, deps.limits.probeMs, { clock: deps.clock, signal });
-  const record = ready ? stage(turn.record, "sshReady", deps.clock) : turn.record;
-  return { ...turn, record, ssh: { startedAtMs, state: ready ? "ready" : "lost" } };
+  return { endpoint: { host: deps.probeAddress, port }, startedAtMs };
+}
+
+/** Notes how the main process ended, with its last lines: they are gone once the container is. */
+async function examine(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const { container } = turn.seen;
+  if (container?.finishedAtMs === undefined) throw new AppError("internal", { message: "nothing to examine" });
+  const query = { tail: EXIT_LOG_LINES, follow: false };
+  const log: string[] = [];
+  try {
+    for await (const { line } of deps.runtime.logs(container.name, query, signal)) log.push(line);
+  } catch (error) {
+    signal.throwIfAborted();
+    deps.log.warn("the last lines of a pod cannot be read", { podId: turn.record.wanted.podId, error });
+  }
+  const hostWentDown = deps.hostWentDownAround(container.finishedAtMs);
+  return { ...turn, record: withExit(turn.record, { container, hostWentDown, log }) };
 }
 
 async function stop(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {

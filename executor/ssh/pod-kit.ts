@@ -54,6 +54,9 @@ export function kitEntrypoint({ argv, user, stay }: PodMain): { entrypoint: stri
   return { entrypoint: [`${KIT}/bin/busybox`, "sh", `${KIT}/init`, ...options, "--"], cmd: [...argv] };
 }
 
+/** Run in a pod as root, it starts the SSH server anew. Pods of an older kit do not have it, and the command fails there. */
+export const HEAL_COMMAND: readonly string[] = [`${KIT}/bin/busybox`, "sh", `${KIT}/heal`];
+
 export function kitMounts({ kitDir, podDir, secretDir }: PodDirs): KitMount[] {
   return [
     { hostPath: kitDir, podPath: KIT, readOnly: true },

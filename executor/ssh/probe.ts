@@ -33,7 +33,7 @@ export async function waitForSsh(
 }
 
 /** One try: whether an SSH server sends its banner within two seconds. */
-function answersSsh({ host, port }: SshEndpoint, signal: AbortSignal): Promise<boolean> {
+export function answersSsh({ host, port }: SshEndpoint, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host, port, signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]) });
     let received = "";

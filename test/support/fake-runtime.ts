@@ -35,6 +35,8 @@ export class FakeRuntime implements ContainerRuntime {
   /** Host ports in use by others. */
   readonly busyPorts = new Set<string>();
   down = false;
+  /** What a program in a container does to the world. */
+  onExec: (name: string) => void = () => undefined;
   /** What the engine says of itself. */
   engine: EngineInfo = toEngineInfo({
     ServerVersion: "fake",
@@ -49,16 +51,34 @@ export class FakeRuntime implements ContainerRuntime {
   readonly #subscribers = new Set<{ label: string; push: (event: RuntimeEvent) => void }>();
   #startedAtMs = 1_700_000_000_000;
   #ids = 0;
+  #hangPull = false;
 
   failNext(verb: Verb, error: Error): void {
     this.#failures.set(verb, [...(this.#failures.get(verb) ?? []), error]);
   }
 
+  /** The next pull sends nothing until it is given up. */
+  hangNextPull(): void {
+    this.#hangPull = true;
+  }
+
   /** The main process ends by itself. */
-  exit(name: string, exitCode: number, oomKilled = false): void {
+  exit(name: string, exitCode: number, oomKilled = false, finishedAtMs = this.#tick()): void {
     const container = this.#existing(name);
-    container.seen = { ...container.seen, state: "exited", exitCode, oomKilled, finishedAtMs: this.#tick() };
+    container.seen = { ...container.seen, state: "exited", exitCode, oomKilled, finishedAtMs };
     this.#emit(name, "die");
+  }
+
+  async ping(): Promise<void> {
+    this.#enter("ping", "");
+  }
+
+  /** Programs run in containers; all end well. */
+  async exec(name: string, argv: readonly string[]): Promise<number> {
+    this.#enter("exec", `${name} ${argv.join(" ")}`);
+    if (this.#existing(name).seen.state !== "running") throw new AppError("engine-error", { message: "not running" });
+    this.onExec(name);
+    return 0;
   }
 
   async info(): Promise<EngineInfo> {
@@ -73,6 +93,10 @@ export class FakeRuntime implements ContainerRuntime {
 
   async pull(reference: string, options: PullOptions): Promise<void> {
     this.#enter("pull", reference);
+    if (this.#hangPull) {
+      this.#hangPull = false;
+      await sleep(60_000, undefined, { signal: options.signal });
+    }
     options.signal.throwIfAborted();
     const image = this.registry.get(reference);
     if (image === undefined) throw new AppError("image-not-found", { message: `no ${reference}` });

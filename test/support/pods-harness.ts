@@ -7,12 +7,16 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { vi } from "vitest";
+
 import { systemClock } from "../../common/clock.ts";
 import { createKeyedLock } from "../../common/keyed-lock.ts";
 import { createLogger } from "../../common/logger.ts";
 import { generateSealingKey } from "../../common/sealed-box.ts";
 import { simulatedGpus } from "../../executor/gpus/simulated.ts";
+import { EngineWatch } from "../../executor/health/engine-watch.ts";
 import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
+import type { Pace } from "../../executor/pods/plan.ts";
 import { Pods } from "../../executor/pods/reconcile.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { PodEvent, PodPhase, PodSpecInput, PodStatus, WantedPod } from "../../protocol/pod.ts";
@@ -44,10 +48,15 @@ export class PodsHarness {
   bootId = "boot-1";
   /** So long that only a test about it ever sees one. */
   resyncMs = 3_600_000;
+  /** SSH is looked at rarely, and what ends is started again late: only tests about it make this shorter. */
+  pace: Pace = { probeEveryMs: 3_600_000, restart: { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 } };
   #sshUp = true;
+  #probes = 0;
+  #probesToFail = 0;
   readonly #servers: { close(): void }[] = [];
   #ledger: Ledger | undefined;
   #pods: Pods | undefined;
+  #engine: EngineWatch | undefined;
   #ports = { internal: 0, external: 0, count: 0 };
   #changed = Promise.withResolvers<void>();
 
@@ -61,12 +70,24 @@ export class PodsHarness {
     this.#sshUp = up;
   }
 
+  /** The next probes find nobody. */
+  failProbes(count: number): void {
+    this.#probesToFail = count;
+  }
+
+  /** Resolves when SSH was tried so often from now on. */
+  async untilProbes(count: number): Promise<void> {
+    const goal = this.#probes + count;
+    await vi.waitUntil(() => this.#probes >= goal, { timeout: WAIT_MS, interval: 5 });
+  }
+
   async boot(): Promise<Pods> {
     if (this.#ports.count === 0) await this.#listen(24);
     this.#ledger = openLedger(join(this.dir, "ledger.db"));
     const pods = new Pods(
-      { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: this.resyncMs },
+      { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: this.resyncMs, pace: this.pace },
       {
+        engine: this.#watch(),
         runtime: this.runtime,
         ledger: this.#ledger,
         clock: systemClock(),
@@ -99,7 +120,20 @@ export class PodsHarness {
     return pods;
   }
 
+  /** Asks as quickly as the engine answers. */
+  get engine(): EngineWatch {
+    if (this.#engine === undefined) throw new Error("boot first");
+    return this.#engine;
+  }
+
+  #watch(): EngineWatch {
+    const deps = { ping: () => this.runtime.ping(), clock: systemClock(), log: this.log };
+    this.#engine = new EngineWatch({ everyMs: 3_600_000, deadlineMs: 1_000 }, deps);
+    return this.#engine;
+  }
+
   async close(): Promise<void> {
+    await this.#engine?.close();
     await this.#pods?.close();
     this.#ledger?.close();
     this.#pods = undefined;
@@ -128,6 +162,11 @@ export class PodsHarness {
       },
       `${podId} to be ${phases.join(" or ")}`,
     );
+  }
+
+  /** The newest event with this code, as soon as there is one. */
+  async untilEvent(code: string): Promise<PodEvent> {
+    return this.until(() => this.events.findLast((event) => event.code === code), `the event ${code}`);
   }
 
   /** Waits for a value after each status change. */
@@ -168,7 +207,9 @@ export class PodsHarness {
     const { promise, resolve, reject } = Promise.withResolvers<{ close(): void }>();
     const server = createServer((socket) => {
       socket.on("error", () => undefined);
-      if (this.#sshUp && this.#published(port)) socket.end("SSH-2.0-stand-in\r\n");
+      this.#probes += 1;
+      this.#probesToFail -= 1;
+      if (this.#sshUp && this.#probesToFail < 0 && this.#published(port)) socket.end("SSH-2.0-stand-in\r\n");
       else socket.destroy();
     });
     server.once("error", reject);

@@ -21,14 +21,9 @@ fail() {
 load_secrets /.lium/secret/env
 save_environment /.lium/run/env || fail 70 "the pod's environment could not be saved for SSH"
 
-# start_ssh WINDOW: the server goes to the background once it listens. WINDOW is how many bytes a client may send ahead.
-# Its environment is empty: the pod's may name libraries to load, and they are for the image's own C library.
-start_ssh() {
-  "$lium_kit/bin/busybox" env -i "$lium_kit/bin/dropbear" \
-    -s -m -p 7022 -r /.lium/pod/host_ed25519 -P /.lium/run/dropbear.pid -K 300 -W "$1"
-}
-# Uploads from far away need a wide window; servers from before 2022 take no more than the second.
-start_ssh 4194304 || start_ssh 1048576 || fail 70 "SSH did not start in this pod"
+# shellcheck source=/dev/null
+. "$lium_kit/server"
+start_ssh || fail 70 "SSH did not start in this pod"
 
 stay_for_ever() {
   exec "$lium_kit/bin/busybox" sleep 2147483647

@@ -40,6 +40,7 @@ function statusFor(n: number): PodStatus {
     publicAddress: "203.0.113.1",
     ranges: [],
     sshPort: 7022,
+    restart: { firstDelayMs: 5_000, maxDelayMs: 300_000 },
   });
 }
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import type { SeenContainer } from "../../../../executor/docker/runtime.ts";
+import { withExit } from "../../../../executor/pods/exits.ts";
 import { nextStep, type Step } from "../../../../executor/pods/plan.ts";
 import {
   goalOf,
@@ -27,6 +28,12 @@ interface World {
 
 const IMAGE = { id: "sha256:1", user: "", entrypoint: [], command: [], stopSignal: undefined };
 const MAX_STEPS = 8;
+/** Time has not passed since SSH was tried, nor since the last exit. */
+const STILL = {
+  sinceProbeMs: 0,
+  sinceExitMs: 0,
+  pace: { probeEveryMs: 20_000, restart: { firstDelayMs: 5_000, maxDelayMs: 300_000 } },
+};
 
 function look({ container, imageIsHere, keys }: World): Seen {
   return { container, image: container === undefined && imageIsHere ? IMAGE : undefined, keys, hostKey: undefined };
@@ -57,6 +64,21 @@ function act(world: World, step: Step, recorded: boolean): void {
     case "probe":
       if (recorded) world.ssh = { startedAtMs: world.container?.startedAtMs ?? 0, state: "ready" };
       break;
+    case "check":
+      throw new Error("time has not passed");
+    case "heal":
+      if (recorded) {
+        const startedAtMs = world.container?.startedAtMs ?? 0;
+        world.record = { ...world.record, healedStartMs: startedAtMs };
+        world.ssh = { startedAtMs, state: "healing" };
+      }
+      break;
+    case "examine":
+      if (recorded && world.container !== undefined) {
+        const facts = { container: world.container, hostWentDown: false, log: [] };
+        world.record = withExit(world.record, facts);
+      }
+      break;
     case "stop":
       if (world.container !== undefined) world.container = { ...world.container, ...stopped };
       break;
@@ -83,7 +105,7 @@ function run(world: World, crashes: readonly number[]): Step[] {
   const left = [...crashes];
   world.record = withSeenStart(world.record, world.container);
   for (let count = 0; count < MAX_STEPS * (crashes.length + 1); count += 1) {
-    const step = nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 });
+    const step = nextStep({ ...STILL, record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 });
     if (step === undefined) return steps;
     steps.push(step);
     const crashNow = left[0] === count;
@@ -183,7 +205,9 @@ describe("nextStep", () => {
     fc.assert(
       fc.property(worlds, (world) => {
         run(world, []);
-        expect(nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 })).toBeUndefined();
+        expect(
+          nextStep({ ...STILL, record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 }),
+        ).toBeUndefined();
       }),
     );
   });
@@ -211,7 +235,7 @@ describe("nextStep", () => {
     run(world, []);
     world.container = seenContainer({ ...world.container, state: "exited", finishedAtMs: T0 + 99 });
 
-    expect(run(world, [])).toEqual([]);
+    expect(run(world, [])).toEqual(["examine"]);
     world.record = { ...world.record, wanted: wantedPod({ revision: 2, runs: 2 }) };
     expect(run(world, [])).toEqual(["start", "probe"]);
   });
@@ -231,7 +255,9 @@ describe("nextStep", () => {
     const world = newWorld();
     run(world, []);
     for (const jump of [-7_200_000, 3_000_000]) {
-      expect(nextStep({ record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 + jump })).toBeUndefined();
+      expect(
+        nextStep({ ...STILL, record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 + jump }),
+      ).toBeUndefined();
     }
   });
 });

@@ -36,9 +36,9 @@ describe("the pod kit", () => {
   });
 
   it("listens on the port that its init names", () => {
-    const init = readFileSync(new URL("../../../../executor/ssh/kit/init.sh", import.meta.url), "utf8");
+    const server = readFileSync(new URL("../../../../executor/ssh/kit/server.sh", import.meta.url), "utf8");
 
-    expect(init).toContain(` -p ${SSH_PORT} `);
+    expect(server).toContain(` -p ${SSH_PORT} `);
   });
 
   it("names every package that is missing at once, and what could be installed", async () => {

@@ -1,0 +1,27 @@
+/**
+ * Which troubles of a pod pass and which end it. Pure. A pod that ever ran is never given up for a failed step.
+ */
+import type { AppError, ErrorCode } from "../../protocol/errors.ts";
+import { goalOf, type PodRecord } from "./state.ts";
+
+/** How often a passing trouble may come before a pod that never ran is given up. */
+export const MAX_ATTEMPTS = 3;
+export const RETRY = { firstDelayMs: 500, maxDelayMs: 15_000 };
+
+/** Troubles that pass by themselves; others are final for a pod that never ran. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  "image-pull-failed",
+  "image-pull-stalled",
+  "engine-error",
+  "internal",
+]);
+
+/** Whether the pod will never run: it has not yet, it should, and the trouble is final or has come too often. */
+export function isHopeless(
+  { code }: AppError,
+  attempts: number,
+  { record, nowMs }: { readonly record: PodRecord; readonly nowMs: number },
+): boolean {
+  if (code === "engine-unavailable" || record.timeline.started !== undefined) return false;
+  return goalOf(record, nowMs) === "running" && (!PASSING.has(code) || attempts >= MAX_ATTEMPTS);
+}
