@@ -16,16 +16,11 @@ import { Invitation } from "../protocol/operator-api.ts";
 const ROOT = join(import.meta.dirname, "..");
 const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
 const EXECUTOR_CLI = join(ROOT, "executor/cli/main.ts");
-const SOURCES = {
-  agent: { file: process.execPath, args: [AGENT_CLI] },
-  executor: { file: process.execPath, args: [EXECUTOR_CLI] },
-};
+const SOURCES = { agent: [process.execPath, AGENT_CLI], executor: [process.execPath, EXECUTOR_CLI] };
 /** The daemons as they are released: without the memory and time that it takes to strip types. */
 const LAUNCH = join(ROOT, "common/cli/launch.sh");
-const BUILT = {
-  agent: { file: LAUNCH, args: ["lium-agent"] },
-  executor: { file: LAUNCH, args: ["lium-executor"] },
-};
+const BUILT = { agent: [LAUNCH, "lium-agent"], executor: [LAUNCH, "lium-executor"] };
+const LOOPBACK = "127.0.0.1";
 const COMMAND_DEADLINE_MS = 60_000;
 const START_DEADLINE_MS = 60_000;
 const CLOSE_DEADLINE_MS = 20_000;
@@ -39,7 +34,19 @@ export interface StackOptions {
   readonly ports: { readonly first: number; readonly count: number };
   /** Run the daemons from dist/, which `npm run build` makes, and not from the sources. */
   readonly built?: boolean;
+  /** Where the executor runs when that is not beside us. */
+  readonly host?: HostPlace;
   readonly signal: AbortSignal;
+}
+
+/** A host with a network and a view of the files of its own. LIUM_EXECUTOR_ variables say the rest. */
+export interface HostPlace {
+  /** Goes before every command of the executor; asked for each, since a reboot changes it. */
+  readonly enter: () => readonly string[];
+  /** How the host reaches the agent. */
+  readonly agentAddress: string;
+  /** How renters reach the host. */
+  readonly hostAddress: string;
 }
 
 export interface Stack {
@@ -86,12 +93,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const agentSocket = join(agentDir, "agent.sock");
   const validatorKeyFile = join(stateDir, "validator-hotkey.json");
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  await setUpAgent({ agentDir, validatorKeyFile, signal });
+  const { enter = () => [], agentAddress = LOOPBACK } = options.host ?? {};
+  await setUpAgent({ agentDir, agentAddress, validatorKeyFile, signal });
   await writeExecutorConfig(options, executorDir);
 
   const listeners = join(agentDir, "listeners.json");
   const agent = daemonOf({
-    program: programs.agent,
+    command: () => programs.agent,
     configPath: join(agentDir, "agent.toml"),
     logPath: join(agentDir, "agent.log"),
     // A killed agent leaves this file behind.
@@ -100,11 +108,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     signal,
   });
   const executor = daemonOf({
-    program: programs.executor,
+    command: () => [...enter(), ...programs.executor],
     configPath: join(executorDir, "executor.toml"),
     logPath: join(executorDir, "executor.log"),
-    prepare: async () => undefined,
-    ready: async () => true,
     signal,
   });
   const agentCommand = (args: readonly string[]): Promise<unknown> =>
@@ -114,7 +120,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { validatorUrl } = z.object({ validatorUrl: z.string() }).parse(JSON.parse(await readFile(listeners, "utf8")));
   if ((await readFile(join(executorDir, "agent.json"), "utf8").catch(() => "")) === "") {
     const { token } = Invitation.parse(await agentCommand(["invite"]));
-    await runJson([EXECUTOR_CLI, "join", token, "--json", "--config", join(executorDir, "executor.toml")], signal);
+    const joining = ["join", token, "--json", "--config", join(executorDir, "executor.toml")];
+    await runJson([EXECUTOR_CLI, ...joining], signal, enter());
   }
   await executor.start();
 
@@ -144,12 +151,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 interface AgentSetUp {
   readonly agentDir: string;
+  readonly agentAddress: string;
   readonly validatorKeyFile: string;
   readonly signal: AbortSignal;
 }
 
 /** Makes the agent's state and a validator's hotkey once, and lets that hotkey in. */
-async function setUpAgent({ agentDir, validatorKeyFile, signal }: AgentSetUp): Promise<void> {
+async function setUpAgent({ agentDir, agentAddress, validatorKeyFile, signal }: AgentSetUp): Promise<void> {
   const configPath = join(agentDir, "agent.toml");
   if ((await readFile(configPath, "utf8").catch(() => "")) !== "") return;
   await rm(validatorKeyFile, { force: true });
@@ -164,7 +172,7 @@ async function setUpAgent({ agentDir, validatorKeyFile, signal }: AgentSetUp): P
     "--network",
     "development",
     "--public-host",
-    "127.0.0.1",
+    agentAddress,
   ];
   await runJson([AGENT_CLI, ...init, "--json"], signal);
   await writeFileAtomic(
@@ -177,14 +185,15 @@ hotkey = "${validator.ss58}"
   );
 }
 
-async function writeExecutorConfig({ stateDir, simulate, ports }: StackOptions, executorDir: string): Promise<void> {
+async function writeExecutorConfig(options: StackOptions, executorDir: string): Promise<void> {
+  const { stateDir, simulate, ports, host } = options;
   const text = `name = "local"
 stateDir = ${JSON.stringify(executorDir)}
 runDir = ${JSON.stringify(join("/dev/shm", `lium-${Buffer.from(stateDir).toString("base64url").slice(-24)}`))}
 
 [network]
-publicAddress = "127.0.0.1"
-bindAddress = "127.0.0.1"
+publicAddress = "${host?.hostAddress ?? LOOPBACK}"
+bindAddress = "${host === undefined ? LOOPBACK : "0.0.0.0"}"
 ports = [{ internal = ${ports.first}, count = ${ports.count} }]
 
 [gpus]
@@ -195,17 +204,17 @@ simulate = ${JSON.stringify(simulate)}
 }
 
 interface DaemonInput {
-  readonly program: { readonly file: string; readonly args: readonly string[] };
+  readonly command: () => readonly string[];
   readonly configPath: string;
   readonly logPath: string;
-  readonly prepare: () => Promise<void>;
-  readonly ready: () => Promise<boolean>;
+  readonly prepare?: () => Promise<void>;
+  /** Started is ready when left out. */
+  readonly ready?: () => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
-function daemonOf({ program, configPath, logPath, prepare, ready, signal }: DaemonInput): Daemon {
+function daemonOf({ command, configPath, logPath, prepare, ready, signal }: DaemonInput): Daemon {
   const pidPath = `${logPath}.pid`;
-  const args = [...program.args, "serve", "--config", configPath];
   let child: ChildProcess | undefined;
   const end = async (kind: NodeJS.Signals): Promise<void> => {
     const running = child;
@@ -223,14 +232,19 @@ function daemonOf({ program, configPath, logPath, prepare, ready, signal }: Daem
     },
     start: async () => {
       await endLeftover(pidPath, configPath);
-      await prepare();
+      await prepare?.();
       const log = await open(logPath, "a");
       // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
-      child = spawn(program.file, args, { stdio: ["ignore", log.fd, log.fd], cwd: ROOT, detached: true });
+      const [file = "", ...args] = command();
+      child = spawn(file, [...args, "serve", "--config", configPath], {
+        stdio: ["ignore", log.fd, log.fd],
+        cwd: ROOT,
+        detached: true,
+      });
       await log.close();
       await writeFile(pidPath, String(child.pid));
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
-      while (!(await ready())) {
+      while (ready !== undefined && !(await ready())) {
         if (child.exitCode !== null || deadline.aborted) {
           throw new AppError("command-failed", { message: `A daemon did not start; see ${logPath}` });
         }
@@ -268,8 +282,9 @@ async function untilHostConnected(agentCommand: Stack["agentCommand"], signal: A
   }
 }
 
-async function runJson(args: readonly string[], signal: AbortSignal): Promise<unknown> {
-  const { stdout } = await exec(process.execPath, args, {
+async function runJson(args: readonly string[], signal: AbortSignal, enter: readonly string[] = []): Promise<unknown> {
+  const [file = "", ...rest] = [...enter, process.execPath, ...args];
+  const { stdout } = await exec(file, rest, {
     signal,
     timeoutMs: COMMAND_DEADLINE_MS,
     cwd: ROOT,

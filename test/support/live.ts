@@ -8,12 +8,12 @@ import { join } from "node:path";
 
 import { validatorClient, type ValidatorClient } from "../../agent/cli/validator-client.ts";
 import { exec } from "../../common/exec.ts";
-import { type Stack, startStack } from "../../installer/local-stack.ts";
+import { type HostPlace, type Stack, startStack } from "../../installer/local-stack.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../protocol/pod.ts";
 
 const PORTS = { first: 43_000, count: 200 };
-const LIVE_MS = 20 * 60_000;
+const LIVE_MS = 60 * 60_000;
 
 export interface Live extends AsyncDisposable {
   readonly stack: Stack;
@@ -38,12 +38,15 @@ export interface SshResult {
 export interface LiveOptions {
   /** The daemons as they are released, from dist/. */
   readonly built?: boolean;
+  /** A folder that is there, in place of a temporary one. */
+  readonly dir?: string;
+  readonly host?: HostPlace;
 }
 
-export async function startLive({ built = false }: LiveOptions = {}): Promise<Live> {
-  const dir = mkdtempSync(join(tmpdir(), "lium-live-"));
+export async function startLive(options: LiveOptions = {}): Promise<Live> {
+  const { dir = mkdtempSync(join(tmpdir(), "lium-live-")) } = options;
   const signal = AbortSignal.timeout(LIVE_MS);
-  const stack = await startStack({ stateDir: dir, simulate: "4xH100", ports: PORTS, built, signal });
+  const stack = await startStack({ ...options, stateDir: dir, simulate: "4xH100", ports: PORTS, signal });
   const client = await validatorClient({ url: stack.validatorUrl, hotkeyFile: stack.validatorKeyFile });
   const keyFile = join(dir, "renter");
   await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "renter", "-f", keyFile], {
