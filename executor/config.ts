@@ -1,6 +1,8 @@
 /**
  * The schema of executor.toml, with a default for every key.
  */
+import { join } from "node:path";
+
 import { z } from "zod";
 
 import { loadConfig } from "../common/config-file.ts";
@@ -58,6 +60,11 @@ export const ExecutorConfig = z.strictObject({
     .prefault({}),
 });
 export type ExecutorConfig = z.infer<typeof ExecutorConfig>;
+
+/** Where the executor that runs takes its operator's commands. */
+export function controlSocket({ runDir }: Pick<ExecutorConfig, "runDir">): string {
+  return join(runDir, "control.sock");
+}
 
 export function portRanges(config: ExecutorConfig): PortRange[] {
   return config.network.ports.map(({ internal, external, count }) => ({

@@ -6,18 +6,22 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 
 import { type Clock, systemClock } from "../common/clock.ts";
+import { lockFolder } from "../common/instance-lock.ts";
 import { createKeyedLock } from "../common/keyed-lock.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { guessOwnAddress } from "../common/own-address.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
-import { type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
+import { controlSocket, type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
+import { createControlServer } from "./control/server.ts";
+import { stateHandlers, type StateParts } from "./control/state.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
 import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
+import { CurrentFacts } from "./host/current-facts.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
 import { isPortFree } from "./host/free-port.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
@@ -28,7 +32,7 @@ import { Pods } from "./pods/reconcile.ts";
 import { buildPodKit, type PodKit } from "./ssh/pod-kit.ts";
 
 const CLOSE_DEADLINE_MS = 10_000;
-const ENGINE_WAIT_MS = 10_000;
+const ENGINE_WAIT_MS = 3_000;
 
 /** Runs until a signal asks for the end. Throws an AppError when the start fails. */
 export async function serveExecutor(options: { readonly configPath: string }): Promise<void> {
@@ -47,24 +51,47 @@ interface Base {
   readonly keys: HostKeys;
   readonly runtime: ContainerRuntime;
   readonly ledger: Ledger;
-  readonly facts: HostFacts;
+  readonly facts: CurrentFacts;
 }
 
 async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<void> {
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  life.add("lock", await lockFolder(config.stateDir));
+  const clock = systemClock();
   const keys = await loadHostKeys(config.stateDir);
   const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
-  const facts = await readFacts(config, keys, await engineInfo(runtime, log));
+  const facts = new CurrentFacts(await readFacts(config, keys, await engineInfo(runtime, log)));
   const kit = await buildPodKit({ stateDir: config.stateDir, signal: life.signal });
 
   const ledger = openLedger(join(config.stateDir, "ledger.db"));
   life.add("ledger", () => ledger.close());
 
-  const base = { config, log, life, clock: systemClock(), random: Math.random, keys, runtime, ledger, facts };
-  const pods = await startPods(base, kit);
-  const { engineVersion, gpus } = facts;
+  const base = { config, log, life, clock, random: Math.random, keys, runtime, ledger, facts };
+  const engine = watchEngine(base);
+  const pods = await startPods({ ...base, engine }, kit);
+  const { engineVersion, gpus } = facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
-  await startLink(base, pods);
+  const link = await startLink(base, pods);
+  await startControl({ ...base, engine, pods, link });
+}
+
+function watchEngine({ life, clock, log, runtime, facts }: Base): EngineWatch {
+  const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
+  engine.onChange(() => {
+    if (engine.answering) facts.clear("engine-unavailable");
+    else facts.raise("engine-unavailable", "The container engine does not answer; pods are unknown.", clock.now());
+  });
+  life.add("engine-watch", () => engine.close());
+  engine.start();
+  return engine;
+}
+
+async function startControl(parts: Base & StateParts): Promise<void> {
+  const { config, log, clock, life } = parts;
+  const server = await createControlServer({ handlers: stateHandlers(parts), log, clock });
+  life.add("control", () => server.close());
+  await server.listen({ socketPath: controlSocket(config) });
 }
 
 async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineInfo): Promise<HostFacts> {
@@ -77,21 +104,20 @@ async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineI
     sealingKey: keys.sealing.publicKey,
     rentable: rentableOf(machine, config.reserve),
     gpus: [...simulatedGpus(config.gpus.simulate, keys.identity.publicKey).list()],
+    shared: true,
+    problems: [],
   };
 }
 
-async function startPods(base: Base, kit: PodKit): Promise<Pods> {
-  const { config, facts, keys, life, runtime } = base;
+async function startPods(base: Base & { readonly engine: EngineWatch }, kit: PodKit): Promise<Pods> {
+  const { config, facts, keys, life } = base;
   const { bindAddress } = config.network;
   const secretsDir = join(config.runDir, "secrets");
   await mkdir(secretsDir, { recursive: true, mode: 0o700 });
-  const engine = new EngineWatch(ENGINE_WATCH, { ...base, ping: (signal) => runtime.ping(signal) });
-  life.add("engine-watch", () => engine.close());
-  engine.start();
   const pods = new Pods(
     {
       ranges: portRanges(config),
-      publicAddress: facts.publicAddress,
+      publicAddress: facts.value.publicAddress,
       resyncMs: config.pods.resyncSeconds * 1000,
       pace: {
         probeEveryMs: config.pods.probeEverySeconds * 1000,
@@ -103,7 +129,6 @@ async function startPods(base: Base, kit: PodKit): Promise<Pods> {
     },
     {
       ...base,
-      engine,
       sealingKey: keys.sealing,
       dirsOf: ({ wanted: { podId } }) => ({
         kitDir: kit.dir,
@@ -118,8 +143,8 @@ async function startPods(base: Base, kit: PodKit): Promise<Pods> {
         stopGraceSeconds: config.pods.stopGraceSeconds,
       },
       admissions: createKeyedLock(),
-      gpus: () => facts.gpus,
-      rentable: () => facts.rentable,
+      gpus: () => facts.value.gpus,
+      rentable: () => facts.value.rentable,
       isPortFree: (port, protocol) => isPortFree(port, protocol, bindAddress),
       bootId: await readBootId(),
     },
@@ -129,11 +154,14 @@ async function startPods(base: Base, kit: PodKit): Promise<Pods> {
   return pods;
 }
 
-async function startLink({ config, keys, ledger, facts, clock, random, log, life }: Base, pods: Pods): Promise<void> {
+async function startLink(
+  { config, keys, ledger, facts, clock, random, log, life }: Base,
+  pods: Pods,
+): Promise<LinkClient | undefined> {
   const membership = await loadMembership(config.stateDir);
   if (membership === undefined) {
     log.warn("this host has not joined an agent: run `lium-executor join TOKEN`");
-    return;
+    return undefined;
   }
   const { url, fingerprint } = membership;
   const link = new LinkClient(
@@ -144,7 +172,7 @@ async function startLink({ config, keys, ledger, facts, clock, random, log, life
       identity: keys.identity,
       pods,
       events: ledger,
-      facts: () => facts,
+      facts,
       clock,
       random,
       log,
@@ -153,6 +181,7 @@ async function startLink({ config, keys, ledger, facts, clock, random, log, life
   );
   life.add("link", () => link.close());
   link.start();
+  return link;
 }
 
 /** The engine may come up after us; what it says of itself is not worth waiting long for. */

@@ -1,9 +1,10 @@
 /**
- * What a host is: facts that change rarely, measured by its executor.
+ * What a host is and what troubles it: facts that change rarely, measured by its executor.
  */
 import { z } from "zod";
 
 import { Gpu } from "./gpu.ts";
+import { Instant } from "./ids.ts";
 
 /** What may be rented out: the machine less the operator's reserve. */
 export const HostResources = z.strictObject({
@@ -12,6 +13,10 @@ export const HostResources = z.strictObject({
   diskBytes: z.int().nonnegative(),
 });
 export type HostResources = z.infer<typeof HostResources>;
+
+/** Something that keeps a host from its work; it is gone from the list once it is over. `code` is one of errors.ts. */
+export const HostProblem = z.strictObject({ code: z.string(), message: z.string(), since: Instant });
+export type HostProblem = z.infer<typeof HostProblem>;
 
 export const HostFacts = z.strictObject({
   hostname: z.string(),
@@ -28,5 +33,8 @@ export const HostFacts = z.strictObject({
   total: HostResources,
   rentable: HostResources,
   gpus: z.array(Gpu).max(64),
+  /** Whether pods of several renters may run at once: only where each pod's disk has a hard limit. */
+  shared: z.boolean().default(true),
+  problems: z.array(HostProblem).default([]),
 });
 export type HostFacts = z.infer<typeof HostFacts>;

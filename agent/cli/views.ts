@@ -100,8 +100,8 @@ export function hostTable(hosts: readonly HostView[], nowMs: number, paint: Pain
     { title: "NAME", text: ({ name }) => name },
     {
       title: "STATE",
-      text: ({ connected }) => (connected ? "connected" : "away"),
-      style: ({ connected }) => (connected ? "green" : "red"),
+      text: hostState,
+      style: (view) => (hostState(view) === "connected" ? "green" : "red"),
     },
     { title: "GPUS", text: ({ facts }) => gpuSummary(facts?.gpus ?? []) },
     { title: "CPUS", text: ({ facts }) => facts?.rentable.cpus.toString() ?? "" },
@@ -114,13 +114,18 @@ export function hostTable(hosts: readonly HostView[], nowMs: number, paint: Pain
   return table(hosts, columns, paint);
 }
 
+function hostState({ connected, facts }: HostView): string {
+  if (!connected) return "away";
+  return facts === undefined || facts.problems.length === 0 ? "connected" : "in trouble";
+}
+
 export function hostText(host: HostView, paint: Paint): string {
   const { facts } = host;
   return fields(
     [
       ["host", host.hostId],
       ["name", host.name],
-      ["state", host.connected ? "connected" : "away"],
+      ["state", hostState(host)],
       ["enrolled", host.enrolledAt],
       ["last seen", host.lastSeenAt ?? "never"],
       ["pods", host.pods.toString()],
@@ -134,6 +139,7 @@ export function hostText(host: HostView, paint: Paint): string {
       ...(facts?.gpus ?? []).map(
         (gpu) => ["gpu", `${gpu.uuid}  ${gpuName(gpu)}, ${formatSize(gpu.memoryBytes)}`] as const,
       ),
+      ...(facts?.problems ?? []).map(({ code, message }) => ["problem", `${code}: ${message}`] as const),
       ["sealing key", facts?.sealingKey],
     ],
     paint,

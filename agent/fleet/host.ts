@@ -26,9 +26,15 @@ export function hasEnded(pod: PodRecord): boolean {
   return pod.status !== undefined && isOver(pod.status.phase);
 }
 
-/** What the host rents out less what the pods on it hold; never below zero, never more than it rents out. */
-export function freeOn({ rentable, gpus }: HostFacts, pods: readonly PodRecord[]): Free {
+const NOTHING: Free = { resources: { cpus: 0, memoryBytes: 0, diskBytes: 0 }, gpus: [] };
+
+/**
+ * What the host rents out less what the pods on it hold; never below zero, never more than it rents out.
+ * Nothing is free on a host that has a problem, nor beside a pod on a host that takes only one.
+ */
+export function freeOn({ rentable, gpus, shared, problems }: HostFacts, pods: readonly PodRecord[]): Free {
   const holders = pods.filter((pod) => !hasEnded(pod));
+  if (problems.length > 0 || (!shared && holders.length > 0)) return NOTHING;
   const taken = new Set(holders.flatMap(({ wanted }) => wanted.gpus));
   const left = (kind: keyof HostResources): number => {
     const used = holders.reduce((sum, { wanted }) => sum + wanted.spec[kind], 0);

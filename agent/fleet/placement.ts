@@ -46,7 +46,7 @@ export function place(request: PlacementRequest, hosts: readonly Candidate[]): P
       details: { sealedTo: recipients(spec) },
     };
   }
-  const tries = readers.map((host) => ({ hostId: host.hostId, ...fit(spec, host.free) }));
+  const tries = readers.map((host) => ({ hostId: host.hostId, ...fit(spec, host) }));
   const taken = tries.find(({ missing }) => missing.length === 0);
   if (taken !== undefined) return { ok: true, hostId: taken.hostId, gpus: taken.gpus };
   const details = { hosts: tries.map(({ hostId: id, missing }) => ({ hostId: id, missing })) };
@@ -68,12 +68,16 @@ function canOpenSecrets(spec: PodSpec, sealingKey: string): boolean {
   return recipients(spec).every((to) => to === sealingKey);
 }
 
-function fit(spec: PodSpec, free: Free): { readonly gpus: readonly GpuUuid[]; readonly missing: readonly string[] } {
+function fit(
+  spec: PodSpec,
+  { facts, free }: NonNullable<Candidate["offer"]>,
+): { readonly gpus: readonly GpuUuid[]; readonly missing: readonly string[] } {
+  const problems = facts.problems.map(({ code, message }) => `${code}: ${message}`);
   const gpus = chooseGpus(spec.gpus, free.gpus);
   const lacks = (["cpus", "memoryBytes", "diskBytes"] as const)
     .filter((kind) => spec[kind] > free.resources[kind])
     .map((kind) => `${kind}: ${spec[kind]} asked for, ${free.resources[kind]} free`);
-  return { gpus: gpus.chosen, missing: [...gpus.missing, ...lacks] };
+  return { gpus: gpus.chosen, missing: [...problems, ...gpus.missing, ...lacks] };
 }
 
 function chooseGpus(request: GpuRequest, free: readonly Gpu[]): { chosen: readonly GpuUuid[]; missing: string[] } {

@@ -40,6 +40,12 @@ export interface EventsPort {
   numberEventsAfter(cursor: number): void;
 }
 
+/** What this host is, and word when it has changed. */
+export interface FactsPort {
+  readonly value: HostFacts;
+  onChange(listener: () => void): () => void;
+}
+
 export interface SessionDeps {
   readonly membership: Membership;
   /** The name that operators see. */
@@ -47,7 +53,7 @@ export interface SessionDeps {
   readonly identity: Identity;
   readonly pods: PodsPort;
   readonly events: EventsPort;
-  readonly facts: () => HostFacts;
+  readonly facts: FactsPort;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once the agent has let this host in. */
@@ -119,8 +125,11 @@ export class Session {
       this.#send({ type: "statuses", complete: false, pods: [report] });
       if (newEvents.length > 0) this.#send({ type: "events", events: [...newEvents] });
     });
+    const sendFacts = (): void => this.#send({ type: "facts", facts: facts.value });
+    const stopFacts = facts.onChange(sendFacts);
     this.#over.addEventListener("abort", stop);
-    this.#send({ type: "facts", facts: facts() });
+    this.#over.addEventListener("abort", stopFacts);
+    sendFacts();
     // The wishes one by one, since together they could be larger than a frame may be.
     const reports = pods.reports();
     for (const report of reports) this.#send({ type: "statuses", complete: false, pods: [report] });

@@ -42,6 +42,8 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     total,
     rentable: total,
     gpus: [gpu(1), gpu(2)],
+    shared: true,
+    problems: [],
     ...over,
   };
 }

@@ -130,6 +130,20 @@ describe("what is free on a host", () => {
     expect(free.map(({ gpus }) => gpus.length)).toEqual([1, 1, 2]);
   });
 
+  it("is nothing while the host has a problem", () => {
+    const problem = { code: "engine-unavailable", message: "silent", since: new Date(T0).toISOString() };
+
+    expect(freeOn(hostFacts({ problems: [problem] }), [])).toMatchObject({ gpus: [], resources: { cpus: 0 } });
+  });
+
+  it("is nothing beside a pod where a host takes only one, and everything once that one is over", () => {
+    const facts = hostFacts({ shared: false });
+    const holder = podRecord();
+
+    expect(freeOn(facts, [holder])).toMatchObject({ gpus: [], resources: { memoryBytes: 0 } });
+    expect(freeOn(facts, []).gpus).toEqual(facts.gpus);
+  });
+
   it("has room for a fifth after a tenth of three tenths was taken", () => {
     const facts = hostFacts({ rentable: { cpus: 0.3, memoryBytes: GIB, diskBytes: GIB } });
     const holder = podRecord({ wanted: wantedPod({ spec: podSpec({ cpus: 0.1 }) }) });

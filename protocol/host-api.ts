@@ -1,0 +1,7 @@
+/**
+ * The host API: what the commands of `lium-executor` ask of the executor that runs, over a unix socket.
+ * File permissions are the authentication.
+ */
+import { stateRoutes } from "./host-api/state.ts";
+
+export const hostApi = { ...stateRoutes };
