@@ -183,6 +183,12 @@ export const ERRORS = {
     impact: "A container of that name exists.",
     remedy: "None is needed: the executor adopts or removes it.",
   },
+  "pod-stuck": {
+    status: 500,
+    impact: "Something of the pod does not die; its GPUs and ports stay claimed until it does.",
+    remedy:
+      "See pid, state and ports in the details: the cause is in the kernel (a driver, a network disk); reboot if it lasts.",
+  },
   "ssh-not-ready": {
     status: 504,
     impact: "The pod runs, but nobody can log in.",
