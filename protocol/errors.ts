@@ -189,6 +189,17 @@ export const ERRORS = {
     remedy:
       "See pid, state and ports in the details: the cause is in the kernel (a driver, a network disk); reboot if it lasts.",
   },
+  "network-taken": {
+    status: 409,
+    impact: "The pod was not started yet.",
+    remedy: "None is needed: the executor gives the pod another network.",
+  },
+  "isolation-unavailable": {
+    status: 503,
+    impact: "No pod is started on this host, because it could not be kept apart from others.",
+    remedy:
+      "The details name the protection that is missing: install nftables, or correct the engine or `isolation` in executor.toml.",
+  },
   "ssh-not-ready": {
     status: 504,
     impact: "The pod runs, but nobody can log in.",
