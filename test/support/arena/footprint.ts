@@ -1,0 +1,81 @@
+/**
+ * Everything on an arena's machine that a pod may leave behind. What is reused on purpose is left out: the spare networks
+ * of the pool, while nobody is on them.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+
+import type { Engine } from "./engine.ts";
+import type { Machine } from "./machine.ts";
+import { cgroupsOf, foreignProcesses } from "./processes.ts";
+import { until } from "./wait.ts";
+
+export type Footprint = Readonly<Record<string, readonly string[]>>;
+
+const POOL_LABEL = "lium.network";
+const POOL_BRIDGE = /^lium[0-9a-f]{8}$/;
+const SETTLE_MS = 20_000;
+/** As /proc/net/tcp writes a listening socket; a datagram socket that is bound has 07. */
+const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" };
+
+export async function footprint(machine: Machine, engine: Engine): Promise<Footprint> {
+  const { docker } = engine;
+  const containers = await docker.listContainers({ all: true });
+  const networks = await docker.listNetworks();
+  const { Volumes: volumes } = await docker.listVolumes();
+  const seen = {
+    containers: containers.map(({ Names, State }) => `${Names.join()} ${State}`),
+    networks: networks.filter(({ Labels }) => Labels?.[POOL_LABEL] === undefined).map(({ Name }) => Name),
+    volumes: (volumes ?? []).map(({ Name }) => Name),
+    mounts: readFileSync(`/proc/${machine.pid}/mounts`, "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[1] ?? ""),
+    loops: machine.loops(),
+    sockets: Object.entries(LISTENING).flatMap(([kind, state]) => listening(machine, kind, state)),
+    links: await links(machine),
+    processes: foreignProcesses()
+      .map(({ name }) => name)
+      .filter((name) => name !== "sleep"),
+    cgroups: cgroupsOf(machine.cgroup),
+    firewall: await firewall(machine),
+    files: ["state/pods", "state/volumes"].flatMap((path) => filesIn(machine.path(machine.disk(path)))),
+    secrets: filesIn(machine.path("/run/lium-executor/secrets")),
+  };
+  return Object.fromEntries(Object.entries(seen).map(([what, names]) => [what, names.toSorted()]));
+}
+
+/** Waits for the machine to be as it was; what it has too much or lacks after a while is in the failure. */
+export async function noLeaks(before: Footprint, now: () => Promise<Footprint>): Promise<void> {
+  await until("the machine to be as clean as before", SETTLE_MS, async () => {
+    assert.deepEqual(await now(), before);
+    return true as const;
+  });
+}
+
+function listening(machine: Machine, kind: string, state: string): string[] {
+  return readFileSync(`/proc/${machine.pid}/net/${kind}`, "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[3] === state)
+    .map((fields) => `${kind} ${Number.parseInt(fields[1]?.split(":")[1] ?? "", 16)}`);
+}
+
+async function links(machine: Machine): Promise<string[]> {
+  const { stdout } = await machine.run(["ip", "-json", "link"]);
+  const names = (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
+  return names.filter((name) => !POOL_BRIDGE.test(name));
+}
+
+/** What Docker and we wrote for single pods: rules that name a port or an address of a pod. */
+async function firewall(machine: Machine): Promise<string[]> {
+  const { stdout } = await machine.run(["iptables-save"]);
+  return stdout.split("\n").filter((line) => /^-A .*(--dport|--to-destination)/.test(line));
+}
+
+function filesIn(path: string): string[] {
+  try {
+    return readdirSync(path).map((name) => `${path.replace(/^\/proc\/\d+\/root/, "")}/${name}`);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * What a fault works with: a whole provider whose host can be hurt, and the checks that follow every fault. One scene
+ * serves many faults, one after the other.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { createHttpClient, type HttpClient } from "../../../common/http-client.ts";
+import { operatorApi } from "../../../protocol/operator-api.ts";
+import { busyboxImage } from "../images.ts";
+import { type Live, startLive } from "../live.ts";
+import { Clock } from "./clock.ts";
+import { Engine } from "./engine.ts";
+import { type Footprint, footprint, noLeaks } from "./footprint.ts";
+import { Link } from "./link.ts";
+import { MACHINE_ADDRESS, Machine, WORLD_ADDRESS } from "./machine.ts";
+import { ScenePods } from "./pods.ts";
+import { type Random, seededRandom } from "./random.ts";
+import { pause, until } from "./wait.ts";
+
+const EXECUTOR_LOG = "executor/executor.log";
+const LOGS = [EXECUTOR_LOG, "dockerd.log", "agent/agent.log"];
+const LINKED_MS = 30_000;
+const REQUEST_MS = 10_000;
+
+interface Parts {
+  readonly machine: Machine;
+  readonly engine: Engine;
+  readonly live: Live;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly operator: HttpClient<typeof operatorApi>;
+  readonly pods: ScenePods;
+}
+
+export class Scene {
+  readonly machine: Machine;
+  readonly engine: Engine;
+  readonly live: Live;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly operator: HttpClient<typeof operatorApi>;
+  readonly pods: ScenePods;
+  random: Random = seededRandom("", "");
+  #before: Footprint = {};
+
+  private constructor(parts: Parts) {
+    this.machine = parts.machine;
+    this.engine = parts.engine;
+    this.live = parts.live;
+    this.link = parts.link;
+    this.clock = parts.clock;
+    this.operator = parts.operator;
+    this.pods = parts.pods;
+  }
+
+  /** Boots the machine and starts engine, agent and executor. `root` is an empty folder in memory. */
+  static async open({ root, cgroup }: { readonly root: string; readonly cgroup: string }): Promise<Scene> {
+    const machine = new Machine({ root, cgroup });
+    await machine.makeDisks();
+    await machine.boot();
+    const engine = new Engine(machine);
+    await engine.start();
+    const clock = new Clock(root);
+    Object.assign(process.env, {
+      // Everything that speaks to an engine by default shall speak to this one.
+      DOCKER_HOST: `unix://${engine.socketPath}`,
+      LIUM_AGENT_VALIDATOR_RATE_LIMIT_PER_MINUTE: "100000",
+      LIUM_EXECUTOR_STATE_DIR: machine.disk("state"),
+      LIUM_EXECUTOR_RUN_DIR: "/run/lium-executor",
+      LIUM_EXECUTOR_DOCKER_SOCKET_PATH: engine.socketPath,
+      LIUM_EXECUTOR_RESERVE_DISK_BYTES: "0",
+    });
+    const image = await busyboxImage();
+    const enter = () => [...machine.enter(), ...clock.env()];
+    const host = { enter, agentAddress: WORLD_ADDRESS, hostAddress: MACHINE_ADDRESS };
+    const live = await startLive({ dir: root, host });
+    const at = { socketPath: live.stack.agentSocket };
+    const operator = createHttpClient(operatorApi, { at, timeoutMs: REQUEST_MS });
+    const { linkUrl } = await operator.status({});
+    const link = new Link(Number(new URL(linkUrl).port));
+    return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image) });
+  }
+
+  /** Before a fault. */
+  async begin(random: Random): Promise<void> {
+    this.random = random;
+    this.#before = await this.footprint();
+  }
+
+  /** After a fault: throws when a promise was broken. */
+  async finish(): Promise<void> {
+    await this.holds();
+    await this.pods.endAll();
+    await noLeaks(this.#before, () => this.footprint());
+  }
+
+  /** The checks of `finish` that can be made at any time. */
+  async holds(): Promise<void> {
+    await this.pods.countersNeverStopped();
+    await this.noDuplicates();
+    await this.pods.allAsWanted();
+  }
+
+  footprint(): Promise<Footprint> {
+    return footprint(this.machine, this.engine);
+  }
+
+  /** No pod has two containers, and no host port two pods. */
+  async noDuplicates(): Promise<void> {
+    const containers = await this.engine.docker.listContainers({ all: true, filters: { label: ["lium.pod"] } });
+    const pods = containers.map(({ Labels }) => Labels["lium.pod"]);
+    const ports = containers.flatMap(({ Ports }) =>
+      Ports.filter(({ IP, PublicPort }) => IP !== "::" && PublicPort !== undefined).map(
+        ({ Type, PublicPort }) => `${Type} ${PublicPort}`,
+      ),
+    );
+
+    assert.deepEqual(pods, [...new Set(pods)], "a pod has two containers");
+    assert.deepEqual(ports, [...new Set(ports)], "two pods have one port");
+  }
+
+  async killExecutor(): Promise<void> {
+    await this.live.stack.executor.kill();
+  }
+
+  /** Resolves when the executor has told the agent about all its pods. */
+  async startExecutor(): Promise<void> {
+    const linked = this.nextLink();
+    await this.live.stack.executor.start();
+    await linked();
+  }
+
+  async restartExecutor(): Promise<void> {
+    await this.killExecutor();
+    await this.startExecutor();
+  }
+
+  async restartAgent(): Promise<void> {
+    const linked = this.nextLink();
+    await this.live.stack.agent.kill();
+    await this.live.stack.agent.start();
+    await linked();
+  }
+
+  /** Gives a wait for the link that the executor will make next: the agent may take a dead one for alive for a while. */
+  nextLink(): () => Promise<void> {
+    const before = this.#links();
+    return async () => {
+      await until("the executor to be linked", LINKED_MS, () => (this.#links() > before ? true : undefined));
+    };
+  }
+
+  /** Pulls the plug, and starts machine, engine and executor. Renters have to log in again. */
+  async reboot(): Promise<void> {
+    await this.powerOff();
+    await this.machine.boot();
+    await this.engine.start();
+    await this.startExecutor();
+  }
+
+  async powerOff(): Promise<void> {
+    await this.pods.stopCounting();
+    await this.machine.powerOff();
+    // It is dead already; this lets the stack know.
+    await this.killExecutor();
+  }
+
+  pause(ms: number): Promise<void> {
+    return pause(ms);
+  }
+
+  /** The newest lines of the daemons. */
+  lastWords(lines = 40): string {
+    return LOGS.map((name) => [`--- ${name}`, ...this.#log(name).trimEnd().split("\n").slice(-lines)].join("\n")).join(
+      "\n",
+    );
+  }
+
+  #links(): number {
+    return this.#log(EXECUTOR_LOG).split("linked to the agent").length;
+  }
+
+  #log(name: string): string {
+    try {
+      return readFileSync(join(this.machine.root, name), "utf8");
+    } catch {
+      return "";
+    }
+  }
+}
