@@ -153,6 +153,10 @@ export const ERRORS = {
     impact: "The pod was not started.",
     remedy: "The registry sent nothing for too long: try again.",
   },
+  "image-auth-failed": { status: 403, impact: "The pod was not started.", remedy: "Give the registry's credentials." },
+  "image-rate-limited": { status: 503, impact: "The pod was not started.", remedy: "The registry asks to wait." },
+  "image-digest-mismatch": { status: 502, impact: "The pod was not started.", remedy: "Do not trust that registry." },
+  "disk-low": { status: 409, impact: "New pods are refused.", remedy: "Free disk: lium-executor images gc --dry-run" },
   "image-incompatible": {
     status: 409,
     impact: "The pod was not started.",

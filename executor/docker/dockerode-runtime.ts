@@ -6,27 +6,26 @@ import { finished } from "node:stream/promises";
 
 import Dockerode from "dockerode";
 
-import { AppError } from "../../protocol/errors.ts";
+import { systemClock } from "../../common/clock.ts";
 import { parseImageRef } from "../../protocol/image-ref.ts";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
+import { createDockerImages } from "./dockerode-images.ts";
 import { toEngineInfo } from "./engine-info.ts";
 import { engineError, statusOf } from "./errors.ts";
 import { linesOf } from "./log-stream.ts";
-import { createPullProgress } from "./pull-progress.ts";
 import type {
   ContainerRuntime,
   ContainerSpec,
   ContainerState,
-  ImageInfo,
   ListedContainer,
-  PullOptions,
   RuntimeEvent,
   SeenContainer,
 } from "./runtime.ts";
 
 export function createDockerRuntime(options: { readonly socketPath: string }): ContainerRuntime {
   const docker = new Dockerode({ socketPath: options.socketPath });
+  const images = createDockerImages({ socketPath: options.socketPath, clock: systemClock() });
   return {
     ping: (signal) => bounded("ping", READ_DEADLINE_MS, signal, async () => void (await docker.ping())),
     info: (signal) =>
@@ -34,8 +33,12 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
         return toEngineInfo(await docker.info());
       }),
     // In full: without a tag the engine would pull every one that there is.
-    image: (reference, signal) => readImage(docker, parseImageRef(reference).canonical, signal),
-    pull: (reference, pullOptions) => pull(docker, parseImageRef(reference).canonical, pullOptions),
+    image: (reference, signal) => images.image(parseImageRef(reference).canonical, signal),
+    pull: (reference, { onProgress, ...pullOptions }) =>
+      images.pull(parseImageRef(reference).canonical, {
+        ...pullOptions,
+        onProgress: ({ doneBytes, totalBytes }) => onProgress({ doneBytes, totalBytes }),
+      }),
     create: (spec, signal) =>
       bounded("create", WRITE_DEADLINE_MS, signal, async (abortSignal) => {
         const container = await docker.createContainer({ ...toDockerode(spec), abortSignal });
@@ -59,60 +62,6 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
     logs: (name, query, signal) => logs(docker, { name, query, signal }),
     events: (label, signal) => events(docker, label, signal),
   };
-}
-
-function readImage(docker: Dockerode, reference: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
-  return bounded("inspect image", READ_DEADLINE_MS, signal, async () => {
-    const image = await orUndefined(docker.getImage(reference).inspect());
-    if (image === undefined) return undefined;
-    const config: Partial<typeof image.Config> & { StopSignal?: string } = image.Config ?? {};
-    return {
-      id: image.Id,
-      user: config.User ?? "",
-      entrypoint: toArgv(config.Entrypoint),
-      command: toArgv(config.Cmd),
-      stopSignal: config.StopSignal,
-    };
-  });
-}
-
-function toArgv(value: string | string[] | null | undefined): string[] {
-  if (value === undefined || value === null) return [];
-  return typeof value === "string" ? [value] : value;
-}
-
-async function pull(docker: Dockerode, reference: string, options: PullOptions): Promise<void> {
-  const progress = createPullProgress();
-  const inactivity = new AbortController();
-  const watchdog = setTimeout(() => inactivity.abort(), options.inactivityMs);
-  const abortSignal = AbortSignal.any([options.signal, inactivity.signal]);
-  try {
-    const stream = await docker.pull(reference, {
-      abortSignal,
-      ...(options.auth === undefined ? {} : { authconfig: { ...options.auth, serveraddress: "" } }),
-    });
-    await new Promise<void>((resolve, reject) => {
-      const stop = (): void => reject(new Error("aborted"));
-      abortSignal.addEventListener("abort", stop, { once: true });
-      docker.modem.followProgress(
-        stream,
-        (error) => (error === null || error === undefined ? resolve() : reject(error)),
-        (message: unknown) => {
-          watchdog.refresh();
-          const sum = progress(message);
-          if (sum !== undefined) options.onProgress(sum);
-        },
-      );
-    });
-  } catch (error) {
-    options.signal.throwIfAborted();
-    if (!inactivity.signal.aborted) throw engineError(error, "pull", "image-pull-failed");
-    const message = `The registry sent nothing for ${options.inactivityMs / 1000} s.`;
-    throw new AppError("image-pull-stalled", { message, cause: error });
-  } finally {
-    clearTimeout(watchdog);
-    inactivity.abort();
-  }
 }
 
 function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpec): Dockerode.ContainerCreateOptions {

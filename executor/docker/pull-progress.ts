@@ -1,38 +1,73 @@
 /**
  * The engine's pull messages, summed up to bytes: a layer counts with what it has downloaded of what it announced.
+ * A download that goes on after a break announces only its rest, so what was known of a layer's size is kept.
  */
 import { z } from "zod";
+
+import type { EngineProgress } from "./image-store.ts";
 
 const PullMessage = z.object({
   id: z.string().optional(),
   status: z.string().optional(),
   progressDetail: z.object({ current: z.number().optional(), total: z.number().optional() }).optional(),
 });
+type PullMessage = z.infer<typeof PullMessage>;
 
-export interface PullProgress {
+interface Layer {
   readonly doneBytes: number;
-  readonly totalBytes: number;
+  /** Undefined until the layer's download begins. */
+  readonly totalBytes: number | undefined;
 }
 
+const ANNOUNCED: Layer = { doneBytes: 0, totalBytes: undefined };
+
 /** A function that takes each message and returns the sum so far, or undefined when the message changes nothing. */
-export function createPullProgress(): (message: unknown) => PullProgress | undefined {
-  const layers = new Map<string, { done: number; total: number }>();
+export function createPullProgress(): (message: unknown) => EngineProgress | undefined {
+  const layers = new Map<string, Layer>();
   return (message) => {
-    const { id, status, progressDetail } = PullMessage.catch({}).parse(message);
-    if (id === undefined) return undefined;
-    if (status === "Downloading" && progressDetail?.total !== undefined) {
-      layers.set(id, { done: progressDetail.current ?? 0, total: progressDetail.total });
-    } else if (status === "Download complete" || status === "Pull complete") {
-      const total = layers.get(id)?.total ?? 0;
-      layers.set(id, { done: total, total });
-    } else {
-      return undefined;
-    }
-    const all = [...layers.values()];
-    return { doneBytes: sum(all.map((layer) => layer.done)), totalBytes: sum(all.map((layer) => layer.total)) };
+    const parsed = PullMessage.catch({}).parse(message);
+    if (parsed.id === undefined) return undefined;
+    const before = layers.get(parsed.id);
+    const after = layerAfter(before ?? ANNOUNCED, parsed);
+    if (after === undefined || after === before) return undefined;
+    layers.set(parsed.id, after);
+    return sumOf([...layers.values()]);
   };
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+/** Undefined when the message is about no layer. */
+function layerAfter(layer: Layer, { status = "", progressDetail }: PullMessage): Layer | undefined {
+  switch (status) {
+    case "Pulling fs layer":
+    case "Waiting":
+      return layer;
+    case "Already exists":
+    case "Verifying Checksum":
+    case "Download complete":
+    case "Extracting":
+    case "Pull complete":
+      return isComplete(layer) ? layer : { doneBytes: layer.totalBytes ?? 0, totalBytes: layer.totalBytes ?? 0 };
+    case "Downloading":
+      return downloading(layer, progressDetail?.current ?? 0, progressDetail?.total ?? 0);
+    default:
+      return undefined;
+  }
+}
+
+function isComplete({ doneBytes, totalBytes }: Layer): boolean {
+  return doneBytes === totalBytes;
+}
+
+function downloading(layer: Layer, current: number, announced: number): Layer {
+  const totalBytes = Math.max(layer.totalBytes ?? 0, announced, 0);
+  const doneBytes = totalBytes - Math.max(announced, 0) + Math.max(current, 0);
+  return { doneBytes: Math.min(doneBytes, totalBytes), totalBytes };
+}
+
+function sumOf(layers: readonly Layer[]): EngineProgress {
+  return {
+    doneBytes: layers.reduce((sum, { doneBytes }) => sum + doneBytes, 0),
+    totalBytes: layers.reduce((sum, { totalBytes }) => sum + (totalBytes ?? 0), 0),
+    totalIsFinal: layers.every(({ totalBytes }) => totalBytes !== undefined),
+  };
 }

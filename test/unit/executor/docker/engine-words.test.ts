@@ -1,10 +1,9 @@
-/** The engine's own words, read the way the executor needs them: failures, logs and pull progress. */
+/** The engine's own words, read the way the executor needs them: failures and logs. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { engineError } from "../../../../executor/docker/errors.ts";
 import { linesOf } from "../../../../executor/docker/log-stream.ts";
-import { createPullProgress } from "../../../../executor/docker/pull-progress.ts";
 import type { LogLine } from "../../../../protocol/pod.ts";
 
 function answered(statusCode: number, message: string): Error {
@@ -77,19 +76,5 @@ describe("linesOf", () => {
     const lines = await collect(Array.from({ length: 300 }, () => frame(1, `T ${"x".repeat(1_000)}`)));
 
     expect(Math.max(...lines.map(({ line }) => line.length))).toBeLessThanOrEqual(65_536);
-  });
-});
-
-describe("createPullProgress", () => {
-  it("adds up what every layer has downloaded of what it announced", () => {
-    const progress = createPullProgress();
-    progress({ status: "Downloading", id: "a", progressDetail: { current: 10, total: 100 } });
-    const both = progress({ status: "Downloading", id: "b", progressDetail: { current: 5, total: 50 } });
-    const done = progress({ status: "Download complete", id: "a", progressDetail: {} });
-
-    expect(both).toEqual({ doneBytes: 15, totalBytes: 150 });
-    expect(done).toEqual({ doneBytes: 105, totalBytes: 150 });
-    expect(progress({ status: "Extracting", id: "a" })).toBeUndefined();
-    expect(progress("not a message")).toBeUndefined();
   });
 });
