@@ -108,7 +108,13 @@ interface SshContext {
   readonly signal: AbortSignal;
 }
 
-async function ssh({ status }: PodView, command: string, { key, dir, signal }: SshContext): Promise<SshResult> {
+async function ssh(view: PodView, command: string, { key, dir, signal }: SshContext): Promise<SshResult> {
+  const all = Array.from({ length: 256 }, (_, code) => code);
+  return exec("ssh", [...sshArgs(view, { key, dir }), command], { signal, timeoutMs: 30_000, allowExitCodes: all });
+}
+
+/** For the machine's own ssh, up to the command; `dir` is where it may keep known hosts. */
+export function sshArgs({ status }: PodView, { key, dir }: { readonly key: string; readonly dir: string }): string[] {
   if (status.ssh === undefined) throw new Error("the pod has no SSH line");
   const { host, port, user } = status.ssh;
   const settings = [
@@ -118,7 +124,6 @@ async function ssh({ status }: PodView, command: string, { key, dir, signal }: S
     "BatchMode=yes",
     "LogLevel=ERROR",
   ];
-  const options = ["-i", key, "-p", String(port), "-F", "none", ...settings.flatMap((setting) => ["-o", setting])];
-  const all = Array.from({ length: 256 }, (_, code) => code);
-  return exec("ssh", [...options, `${user}@${host}`, command], { signal, timeoutMs: 30_000, allowExitCodes: all });
+  const options = settings.flatMap((setting) => ["-o", setting]);
+  return ["-i", key, "-p", String(port), "-F", "none", ...options, `${user}@${host}`];
 }
