@@ -132,7 +132,8 @@ async function attempt(rung: () => Promise<void>, request: EndRequest, { deps, s
     await rung();
   } catch (error) {
     signal.throwIfAborted();
-    deps.log.warn("a container did not end as it should", { container: request.name, error: toAppError(error) });
+    const { code, message } = toAppError(error);
+    deps.log.warn("a container did not end as it should", { container: request.name, code, message });
   }
 }
 

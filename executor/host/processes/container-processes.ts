@@ -18,6 +18,9 @@ export interface ProcPaths {
   readonly cgroupRoot: string;
 }
 
+/** Sends SIGKILL; throws when there is no such process. */
+export type SendKill = (pid: number) => void;
+
 /** The kernel cuts names of programs to 15 letters. */
 const SHIM_COMMAND = "containerd-shim";
 
@@ -79,11 +82,15 @@ async function livingProcess(dir: string, first: Stat, signal: AbortSignal): Pro
 }
 
 /** Kills those that are still who they were. Between the check and the kill nothing of ours runs, and a pid lives longer. */
-export function killProcesses({ procRoot }: ProcPaths, containerId: string, processes: readonly HostProcess[]): void {
+export function killProcesses(
+  { procRoot, sendKill }: ProcPaths & { readonly sendKill: SendKill },
+  containerId: string,
+  processes: readonly HostProcess[],
+): void {
   for (const { pid, startTicks } of processes) {
     if (!isStillOf(join(procRoot, `${pid}`), containerId, startTicks)) continue;
     try {
-      process.kill(pid, "SIGKILL");
+      sendKill(pid);
     } catch {
       // It ended in this very moment.
     }

@@ -1,7 +1,7 @@
 /**
  * The HostProcesses port over this machine's /proc. Each look has a deadline of its own besides the caller's signal.
  */
-import { findContainerProcesses, killProcesses, thawContainer } from "./container-processes.ts";
+import { findContainerProcesses, killProcesses, type SendKill, thawContainer } from "./container-processes.ts";
 import type { HostProcesses } from "./host-processes.ts";
 import { findPortHolders } from "./port-holders.ts";
 import { withinLimits } from "./proc-files.ts";
@@ -11,12 +11,14 @@ export interface LinuxProcessesOptions {
   readonly cgroupRoot?: string;
   /** Where the tables of sockets are, for an engine that publishes ports in another network than ours. */
   readonly netDir?: string;
+  readonly sendKill?: SendKill;
 }
 
 /** Must run as root and see the host's processes: neither is so in a container of its own. */
 export function linuxProcesses(options: LinuxProcessesOptions = {}): HostProcesses {
   const { procRoot = "/proc", cgroupRoot = "/sys/fs/cgroup", netDir = `${procRoot}/net` } = options;
-  const paths = { procRoot, cgroupRoot };
+  const { sendKill = (pid) => process.kill(pid, "SIGKILL") } = options;
+  const paths = { procRoot, cgroupRoot, sendKill };
   return {
     ofContainer: (containerId, signal) =>
       withinLimits("Looking for processes", signal, (within) => findContainerProcesses(paths, containerId, within)),
