@@ -136,6 +136,7 @@ async function startPods(base: Base & { readonly engine: EngineWatch }, kit: Pod
         secretDir: join(secretsDir, podId),
       }),
       bindAddress,
+      host: keys.identity.publicKey,
       probeAddress: bindAddress === "0.0.0.0" ? "127.0.0.1" : bindAddress,
       limits: {
         pullInactivityMs: config.pods.pullInactivitySeconds * 1000,

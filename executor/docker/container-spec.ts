@@ -18,6 +18,8 @@ export interface ContainerInput {
   readonly dirs: PodDirs;
   /** The address that ports are published on: every one of the host, unless the operator names one. */
   readonly bindAddress: string;
+  /** This executor's public key. */
+  readonly host: string;
 }
 
 export function containerSpec(input: ContainerInput): ContainerSpec {
@@ -31,7 +33,7 @@ export function containerSpec(input: ContainerInput): ContainerSpec {
     Entrypoint: main.entrypoint,
     Cmd: main.cmd,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
-    Labels: { ...labelsOf(record) },
+    Labels: { ...labelsOf(record, input.host) },
     Hostname: `pod-${podId.slice(-12)}`,
     ExposedPorts: Object.fromEntries(record.ports.map((port) => [`${port.containerPort}/${port.protocol}`, {}])),
     ...(image.stopSignal === undefined ? {} : { StopSignal: image.stopSignal }),

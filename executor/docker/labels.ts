@@ -6,6 +6,8 @@ import { PodId } from "../../protocol/ids.ts";
 import { PodRecord } from "../pods/state.ts";
 
 export const POD_LABEL = "lium.pod";
+/** Which executor made it, by its public key: two of them may share an engine. */
+export const HOST_LABEL = "lium.host";
 const RECORD_LABEL = "lium.record";
 export const VOLUME_LABEL = "lium.volume";
 
@@ -22,8 +24,9 @@ export function podIdOfName(name: string): PodId | undefined {
   return PodId.safeParse(name.slice(NAME_PREFIX.length)).data;
 }
 
-export function labelsOf(record: PodRecord): Record<string, string> {
-  return { [POD_LABEL]: record.wanted.podId, [RECORD_LABEL]: JSON.stringify(record) };
+/** `host`: the executor's public key. */
+export function labelsOf(record: PodRecord, host: string): Record<string, string> {
+  return { [POD_LABEL]: record.wanted.podId, [HOST_LABEL]: host, [RECORD_LABEL]: JSON.stringify(record) };
 }
 
 /** The record that a container of ours carries, or undefined when it cannot be read. */

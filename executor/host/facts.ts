@@ -2,6 +2,8 @@
  * What this machine is, measured once at start through systeminformation, which blocks the loop while it looks:
  * so never for a request. The one importer of that package, and of it only cpu, mem, osInfo and fsSize.
  */
+import { setTimeout as sleep } from "node:timers/promises";
+
 import si from "systeminformation";
 
 import type { HostFacts, HostResources } from "../../protocol/host.ts";
@@ -12,9 +14,16 @@ export interface MachineFacts {
   readonly freeDiskBytes: number;
 }
 
-/** `diskPath` is where the engine keeps containers: the file system that pods fill. */
+/** A mount that hangs, such as a dead network share, stops the listing of disks for ever. */
+const LOOK_MS = 8_000;
+
+/**
+ * `diskPath` is where the engine keeps containers: the file system that pods fill. Its size is 0, and nothing can be rented
+ * out, where the disks do not answer in time.
+ */
 export async function readMachineFacts(diskPath: string): Promise<MachineFacts> {
-  const [cpu, mem, os, disks] = await Promise.all([si.cpu(), si.mem(), si.osInfo(), si.fsSize()]);
+  const disksOrNone = Promise.race([si.fsSize(), sleep(LOOK_MS, [], { ref: false })]);
+  const [cpu, mem, os, disks] = await Promise.all([si.cpu(), si.mem(), si.osInfo(), disksOrNone]);
   const disk = disks
     .filter(({ mount }) => diskPath === mount || diskPath.startsWith(mount.endsWith("/") ? mount : `${mount}/`))
     .toSorted((a, b) => b.mount.length - a.mount.length)[0];

@@ -4,7 +4,7 @@
  * A pod leaves only by its own wish or lease. What the ledger lost is rebuilt from labels; what cannot be read is left
  * alone and blocks the GPUs of the host. Closing stops the lanes and no pod.
  */
-import { setMaxListeners } from "node:events";
+import { once, setMaxListeners } from "node:events";
 
 import type { KeyedLock } from "../../common/keyed-lock.ts";
 import { startTicker } from "../../common/ticker.ts";
@@ -14,7 +14,7 @@ import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
-import { containerName, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
+import { containerName, HOST_LABEL, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
 import type { EngineWatch } from "../health/engine-watch.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
 import { refusalOf } from "./admission.ts";
@@ -63,8 +63,11 @@ export class Pods {
   readonly #listeners = new Set<StatusListener>();
   readonly #busyPorts = new Set<string>();
   readonly #closing = new AbortController();
+  readonly #listed = Promise.withResolvers<void>();
   readonly #loops: Promise<void>[] = [];
   #unreadable: readonly string[] = [];
+  /** Pods of other executors on the same engine: not ours to touch, but what they hold is not free. */
+  #others: readonly PodRecord[] = [];
 
   constructor(options: PodsOptions, deps: PodsDeps) {
     this.#options = options;
@@ -81,10 +84,8 @@ export class Pods {
     const rebooted = ledger.getMeta(BOOT_ID) !== undefined && ledger.getMeta(BOOT_ID) !== bootId;
     const looks = entries.map((entry) => this.#addLane(rebooted ? afterReboot(entry) : entry, false).start());
     ledger.setMeta(BOOT_ID, bootId);
-    looks.push(
-      this.#rebuild().catch((error: unknown) => log.warn("the engine's containers cannot be listed", { error })),
-    );
-    this.#deps.engine.onChange(() => this.#lookAtAll());
+    looks.push(this.#tryRebuild());
+    this.#deps.engine.onChange(() => this.#onEngine());
     this.#loops.push(this.#listen(), this.#startResync());
     await whileTheyCome(looks, this.#deps.clock, this.#closing.signal);
   }
@@ -109,6 +110,8 @@ export class Pods {
   async want(wanted: WantedPod): Promise<void> {
     const lane = this.#lanes.get(wanted.podId);
     if (lane !== undefined) return lane.wish(wanted);
+    // What a lost ledger no longer says is known only once the engine has listed its containers.
+    await Promise.race([this.#listed.promise, once(this.#closing.signal, "abort")]);
     await this.#deps.admissions.run("admission", () => this.#admit(wanted), this.#closing.signal);
   }
 
@@ -164,8 +167,9 @@ export class Pods {
     }
   }
 
+  /** Of everybody who holds something on this host. */
   #records(): PodRecord[] {
-    return [...this.#lanes.values()].map((lane) => lane.record);
+    return [...[...this.#lanes.values()].map((lane) => lane.record), ...this.#others];
   }
 
   #addLane(entry: LedgerEntry, fresh: boolean): PodLane {
@@ -193,25 +197,30 @@ export class Pods {
     return lane;
   }
 
-  /** Makes records of labelled containers that the ledger does not know. */
+  /** Makes records of labelled containers that the ledger does not know; what belongs to others is only counted. */
   async #rebuild(): Promise<void> {
-    const { runtime, ledger, log } = this.#deps;
+    const { runtime, ledger, log, host } = this.#deps;
     const containers = await runtime.list(POD_LABEL, this.#closing.signal);
     const unreadable: string[] = [];
+    const others: PodRecord[] = [];
     for (const container of containers) {
       const podId = podIdOfName(container.name);
       if (podId !== undefined && this.#lanes.has(podId)) continue;
       const record = recordFromLabels(container.labels);
       if (record === undefined || container.name !== containerName(record.wanted.podId)) {
         unreadable.push(container.name);
-        continue;
+      } else if ((container.labels[HOST_LABEL] ?? host) !== host) {
+        others.push(record);
+      } else {
+        log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
+        ledger.saveRecord(record);
+        void this.#addLane({ record, status: undefined }, false).start();
       }
-      log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
-      ledger.saveRecord(record);
-      void this.#addLane({ record, status: undefined }, false).start();
     }
     if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });
     this.#unreadable = unreadable;
+    this.#others = others;
+    this.#listed.resolve();
   }
 
   async #listen(): Promise<void> {
@@ -229,6 +238,19 @@ export class Pods {
       // What happened while nobody listened is seen by looking.
       await clock.sleep(ENGINE_RETRY_MS, this.#closing.signal).catch(() => undefined);
       this.#lookAtAll();
+    }
+  }
+
+  #onEngine(): void {
+    this.#lookAtAll();
+    if (this.#deps.engine.answering) void this.#tryRebuild();
+  }
+
+  async #tryRebuild(): Promise<void> {
+    try {
+      await this.#rebuild();
+    } catch (error) {
+      this.#deps.log.warn("the engine's containers cannot be listed", { error });
     }
   }
 

@@ -38,6 +38,8 @@ export interface StepDeps {
   readonly sealingKey: SealingKeyPair;
   readonly dirsOf: (record: PodRecord) => PodDirs;
   readonly bindAddress: string;
+  /** This executor's public key. */
+  readonly host: string;
   /** Where the probe reaches published ports. */
   readonly probeAddress: string;
   readonly limits: StepLimits;
@@ -94,7 +96,7 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
   if (image === undefined) throw new AppError("internal", { message: "create without an image" });
   const record = stage(turn.record, "pulled", deps.clock);
   const dirs = await prepareFiles(record, deps);
-  const spec = containerSpec({ record, image, dirs, bindAddress: deps.bindAddress });
+  const spec = containerSpec({ record, image, dirs, bindAddress: deps.bindAddress, host: deps.host });
   const id = await deps.runtime.create(spec, signal);
   const container = {
     id,

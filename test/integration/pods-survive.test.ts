@@ -190,3 +190,42 @@ describe("secrets", () => {
     expect(JSON.stringify(status)).not.toContain("hunter2");
   });
 });
+
+describe("a host whose engine has not answered since the executor started", () => {
+  it("takes a new pod only when it knows what is there", async () => {
+    await host.close();
+    host.runtime.down = true;
+    await host.boot();
+
+    const wanted = host.pods.want(wish());
+    await host.engine.ask();
+    expect(host.status(POD)).toBeUndefined();
+    host.runtime.down = false;
+    await host.engine.ask();
+    await wanted;
+
+    await host.untilPhase(POD, "running");
+  });
+});
+
+describe("a pod of another executor on the same engine", () => {
+  it("is not adopted, and what it holds is not free", async () => {
+    const uuid = host.gpus[0]?.uuid;
+    const gpus = uuid === undefined ? [] : [uuid];
+    await host.pods.want(wish({ gpus }, { gpus: { count: 1 } }));
+    await host.untilPhase(POD, "running");
+    await host.close();
+    loseLedger();
+    const container = host.runtime.containers.get(NAME);
+    if (container !== undefined) {
+      container.seen = { ...container.seen, labels: { ...container.seen.labels, "lium.host": "another" } };
+    }
+
+    await host.boot();
+    await host.pods.want(wish({ podId: podId(2), gpus }, { gpus: { count: 1 } }));
+
+    expect(await host.untilPhase(podId(2), "failed")).toMatchObject({ reason: { code: "gpu-taken" } });
+    expect(host.status(POD)).toBeUndefined();
+    expect(container?.seen.state).toBe("running");
+  });
+});

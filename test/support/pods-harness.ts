@@ -46,6 +46,7 @@ export class PodsHarness {
   readonly logged: string[] = [];
   readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
   bootId = "boot-1";
+  readonly hostKey = "the harness's key";
   /** So long that only a test about it ever sees one. */
   resyncMs = 3_600_000;
   /** SSH is looked at rarely, and what ends is started again late: only tests about it make this shorter. */
@@ -100,6 +101,7 @@ export class PodsHarness {
           secretDir: join(this.dir, "secrets", podId),
         }),
         bindAddress: "127.0.0.1",
+        host: this.hostKey,
         probeAddress: "127.0.0.1",
         limits: { pullInactivityMs: 1_000, probeMs: 150, stopGraceSeconds: 1 },
         admissions: createKeyedLock(),
