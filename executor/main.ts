@@ -16,6 +16,7 @@ import type { HostFacts } from "../protocol/host.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
 import { createControlServer } from "./control/server.ts";
 import { stateHandlers, type StateParts } from "./control/state.ts";
+import { createDockerEnding } from "./docker/dockerode-ending.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
@@ -24,6 +25,7 @@ import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
 import { CurrentFacts } from "./host/current-facts.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
 import { isPortFree } from "./host/free-port.ts";
+import { linuxProcesses } from "./host/processes/linux-processes.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
 import { LinkClient } from "./link/client.ts";
 import { loadMembership, saveMembership } from "./link/membership.ts";
@@ -135,6 +137,11 @@ async function startPods(base: Base & { readonly engine: EngineWatch }, kit: Pod
         podDir: join(config.stateDir, "pods", podId),
         secretDir: join(secretsDir, podId),
       }),
+      ending: {
+        engine: createDockerEnding({ socketPath: config.docker.socketPath }),
+        processes: linuxProcesses(),
+        clock: base.clock,
+      },
       bindAddress,
       host: keys.identity.publicKey,
       probeAddress: bindAddress === "0.0.0.0" ? "127.0.0.1" : bindAddress,

@@ -96,6 +96,7 @@ export class PodLane {
     if (this.#record.overAt !== undefined) return this.#tell();
     this.look();
     this.#giveUpPull();
+    if (wanted.goal === "ended") this.#interrupt("start", "heal", "examine");
   }
 
   /** Something happened to the container: look again now, also in the middle of a probe. */

@@ -1,7 +1,9 @@
 /**
  * Seeing what there is of one pod: its container, its image if it still needs one, and its files.
  */
+import type { EndingEngine } from "../docker/ending.ts";
 import { containerName } from "../docker/labels.ts";
+import type { SeenContainer } from "../docker/runtime.ts";
 import { readAuthorizedKeys, readHostKeyLine } from "../ssh/pod-files.ts";
 import { goalOf, type PodRecord, type Seen } from "./state.ts";
 import type { StepDeps } from "./steps.ts";
@@ -10,16 +12,32 @@ import type { StepDeps } from "./steps.ts";
 export async function lookAt(
   record: PodRecord,
   fresh: boolean,
-  { runtime, dirsOf, clock, signal }: Pick<StepDeps, "runtime" | "dirsOf" | "clock"> & { readonly signal: AbortSignal },
+  {
+    runtime,
+    ending,
+    dirsOf,
+    clock,
+    signal,
+  }: Pick<StepDeps, "runtime" | "ending" | "dirsOf" | "clock"> & { readonly signal: AbortSignal },
 ): Promise<Seen> {
   const { podId, spec } = record.wanted;
   const { podDir } = dirsOf(record);
+  const goal = goalOf(record, clock.now());
+  const name = containerName(podId);
   const [container, keys, hostKey] = await Promise.all([
-    fresh ? undefined : runtime.inspect(containerName(podId), signal),
+    fresh ? undefined : goal === "ended" ? find(name, ending.engine, signal) : runtime.inspect(name, signal),
     readAuthorizedKeys(podDir),
     readHostKeyLine(podDir),
   ]);
-  const needsImage = container === undefined && goalOf(record, clock.now()) === "running";
+  const needsImage = container === undefined && goal === "running";
   const image = needsImage ? await runtime.image(spec.image, signal) : undefined;
   return { container, image, keys, hostKey };
+}
+
+/** A container that is to end may be one that cannot be inspected; that it is there is all that counts. */
+async function find(name: string, engine: EndingEngine, signal: AbortSignal): Promise<SeenContainer | undefined> {
+  const found = await engine.find(name, signal);
+  if (found === undefined) return undefined;
+  const unknown = { startedAtMs: undefined, finishedAtMs: undefined, exitCode: 0, oomKilled: false };
+  return { ...found, ...unknown, name, labels: {} };
 }

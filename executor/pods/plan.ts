@@ -17,6 +17,7 @@ export type Step =
   | "examine"
   | "stop"
   | "remove"
+  | "end"
   | "release";
 
 /** How often things are done that only time calls for. */
@@ -72,8 +73,7 @@ function waitForTime(input: PlanInput, container: SeenContainer | undefined): nu
 }
 
 function towardsEnded({ container }: Seen): Step {
-  if (container === undefined) return "release";
-  return container.state === "running" ? "stop" : "remove";
+  return container === undefined ? "release" : "end";
 }
 
 function towardsStopped({ container }: Seen): Step | undefined {

@@ -20,6 +20,16 @@ import {
 } from "../ssh/pod-files.ts";
 import { HEAL_COMMAND, type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
 import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
+import {
+  endContainer,
+  type EndingDeps,
+  type EndRequest,
+  type EndResult,
+  haltContainer,
+  type HaltResult,
+  portsTrulyFree,
+  stuckError,
+} from "./ending.ts";
 import { withExit } from "./exits.ts";
 import type { Step } from "./plan.ts";
 import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
@@ -33,6 +43,8 @@ export interface Turn {
 
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
+  /** What ends containers, also those that the engine cannot end. */
+  readonly ending: Pick<EndingDeps, "engine" | "processes" | "clock">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly sealingKey: SealingKeyPair;
@@ -74,6 +86,7 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   examine,
   stop,
   remove,
+  end,
   release,
 };
 
@@ -181,9 +194,28 @@ async function examine(turn: Turn, { deps, signal }: StepContext): Promise<Turn>
 }
 
 async function stop(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
-  const name = containerName(turn.record.wanted.podId);
-  await deps.runtime.stop(name, deps.limits.stopGraceSeconds, signal);
-  return { ...turn, seen: { ...turn.seen, container: await deps.runtime.inspect(name, signal) } };
+  const request = endRequest(turn, deps);
+  orStuck(await haltContainer(request, { ...deps, ...deps.ending }, signal));
+  return { ...turn, seen: { ...turn.seen, container: await deps.runtime.inspect(request.name, signal) } };
+}
+
+/** From whatever state, by the ladder; throws `pod-stuck` when something of it does not go. */
+async function end(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  orStuck(await endContainer(endRequest(turn, deps), { ...deps, ...deps.ending }, signal));
+  return { ...turn, seen: { ...turn.seen, container: undefined } };
+}
+
+function endRequest({ record, seen }: Turn, { limits }: StepDeps): EndRequest {
+  return {
+    name: containerName(record.wanted.podId),
+    graceSeconds: limits.stopGraceSeconds,
+    ports: record.ports,
+    containerId: seen.container?.id,
+  };
+}
+
+function orStuck(result: EndResult | HaltResult): void {
+  if (result.kind === "stuck") throw stuckError(result);
 }
 
 async function remove(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
@@ -192,7 +224,13 @@ async function remove(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
   return { ...turn, seen: { ...turn.seen, container: undefined, image } };
 }
 
-async function release(turn: Turn, { deps }: StepContext): Promise<Turn> {
+/** What the pod held is free only when nobody on the host holds it for the pod any more. */
+async function release(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const request = endRequest(turn, deps);
+  if (!(await portsTrulyFree(request, { ...deps, ...deps.ending }, signal))) {
+    const heldPorts = await deps.ending.processes.holdersOf(request.ports, signal);
+    throw stuckError({ kind: "stuck", survivors: [], heldPorts, engineSays: undefined });
+  }
   await removePodFiles(deps.dirsOf(turn.record));
   return { ...turn, record: { ...turn.record, overAt: new Date(deps.clock.now()).toISOString() } };
 }

@@ -218,3 +218,44 @@ function triesIn(details: Record<string, unknown> | undefined): unknown {
   const exit = details?.["exit"];
   return typeof exit === "object" && exit !== null && "tries" in exit ? exit.tries : undefined;
 }
+
+describe("an end", () => {
+  it("that meets a process which does not die is told as stuck, and frees the GPU only when it is gone", async () => {
+    const uuid = host.gpus[0]?.uuid;
+    const gpus = uuid === undefined ? [] : [uuid];
+    await host.boot();
+    await host.pods.want(wish({ gpus }, { gpus: { count: 1 } }));
+    await host.untilPhase(POD, "running");
+    const id = host.runtime.containers.get(NAME)?.seen.id ?? "";
+    const undying = host.processes.add(id, "members", { state: "D", waitsIn: "nfs_wait" });
+    host.processes.holders.push({ hostPort: 1, protocol: "tcp", pid: undying.pid, command: "sleep" });
+
+    await host.pods.want(wish({ revision: 2, goal: "ended", gpus }, { gpus: { count: 1 } }));
+    const stuck = await host.until(() => {
+      const status = host.status(POD);
+      return status?.reason?.code === "pod-stuck" ? status : undefined;
+    }, "the pod to be stuck");
+    await host.pods.want(wish({ podId: podId(2), gpus }, { gpus: { count: 1 } }));
+    await host.untilPhase(podId(2), "failed");
+    host.processes.release(undying.pid);
+    await host.untilPhase(POD, "ended");
+    await host.pods.want(wish({ podId: podId(3), gpus }, { gpus: { count: 1 } }));
+
+    expect(stuck.phase).toBe("ending");
+    expect(stuck.reason?.message).toContain(`process ${undying.pid} (sleep) does not die, state D in nfs_wait`);
+    await host.untilPhase(podId(3), "running");
+  }, 30_000);
+
+  it("may be asked for twenty times", async () => {
+    await host.boot();
+    await host.pods.want(wish());
+    await host.untilPhase(POD, "running");
+
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => host.pods.want(wish({ revision: index + 2, goal: "ended" }))),
+    );
+
+    expect((await host.untilPhase(POD, "ended")).endReason).toBe("requested");
+    expect(host.runtime.containers.size).toBe(0);
+  });
+});

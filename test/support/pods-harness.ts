@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { vi } from "vitest";
 
-import { systemClock } from "../../common/clock.ts";
+import { type Clock, systemClock } from "../../common/clock.ts";
 import { createKeyedLock } from "../../common/keyed-lock.ts";
 import { createLogger } from "../../common/logger.ts";
 import { generateSealingKey } from "../../common/sealed-box.ts";
@@ -21,11 +21,21 @@ import { Pods } from "../../executor/pods/reconcile.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { PodEvent, PodPhase, PodSpecInput, PodStatus, WantedPod } from "../../protocol/pod.ts";
 import { podSpec, wantedPod } from "./builders.ts";
+import { FakeEnding } from "./fake-ending.ts";
+import { FakeProcesses } from "./fake-processes.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
 const GIB = 2 ** 30;
 /** The one host port of the harness, where a stand-in for the pods' SSH server listens. */
 const WAIT_MS = 5_000;
+
+/** Minutes of the ladder pass in a second. */
+const HURRY = 50;
+const HURRIED: Clock = {
+  ...systemClock(),
+  monotonic: () => performance.now() * HURRY,
+  sleep: (ms, signal) => systemClock().sleep(ms / HURRY, signal),
+};
 
 /** A lease from now on. */
 export function leaseOf(ms: number, graceSeconds = 600): PodSpecInput["lease"] {
@@ -40,6 +50,8 @@ export function wish(over: Partial<WantedPod> = {}, spec: Partial<PodSpecInput> 
 export class PodsHarness {
   readonly dir = mkdtempSync(join(tmpdir(), "lium-pods-"));
   readonly runtime = new FakeRuntime();
+  readonly ending = new FakeEnding(this.runtime);
+  readonly processes = new FakeProcesses();
   readonly sealingKey = generateSealingKey();
   readonly gpus = simulatedGpus("4xH100", "harness").list();
   readonly events: PodEvent[] = [];
@@ -100,6 +112,7 @@ export class PodsHarness {
           podDir: join(this.dir, "pods", podId),
           secretDir: join(this.dir, "secrets", podId),
         }),
+        ending: { engine: this.ending, processes: this.processes, clock: HURRIED },
         bindAddress: "127.0.0.1",
         host: this.hostKey,
         probeAddress: "127.0.0.1",

@@ -83,6 +83,7 @@ function act(world: World, step: Step, recorded: boolean): void {
       if (world.container !== undefined) world.container = { ...world.container, ...stopped };
       break;
     case "remove":
+    case "end":
       world.container = undefined;
       break;
     case "release":
