@@ -11,6 +11,7 @@ import { createKeyedLock } from "../common/keyed-lock.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { guessOwnAddress } from "../common/own-address.ts";
+import { JUMP_POLICY, steadyClock } from "../common/steady-clock.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig, portRanges } from "./config.ts";
@@ -59,7 +60,9 @@ interface Base {
 async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<void> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   life.add("lock", await lockFolder(config.stateDir));
-  const clock = systemClock();
+  const clock = steadyClock(systemClock(), JUMP_POLICY, (byMs) => {
+    log.error("this machine's clock jumped; leases go on as if it had not, for a quarter of an hour", { byMs });
+  });
   const keys = await loadHostKeys(config.stateDir);
   const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
   const facts = new CurrentFacts(await readFacts(config, keys, await engineInfo(runtime, log)));
