@@ -6,7 +6,7 @@ import { type Column, fields, table } from "../../common/cli/table.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { AgentStatus, HostView } from "../../protocol/operator-api.ts";
-import type { LogLine, PodEvent, PodPhase, PodView } from "../../protocol/pod.ts";
+import type { LogLine, PodEvent, PodExit, PodPhase, PodView } from "../../protocol/pod.ts";
 import type { Capacity, Offer } from "../../protocol/validator-api.ts";
 import { formatDuration, formatSize } from "./quantities.ts";
 
@@ -56,10 +56,9 @@ export function podText(pod: PodView, paint: Paint): string {
       ["host", pod.hostId],
       ["phase", `${phaseText(pod)} since ${status.since}`],
       ["reason", reason === undefined ? undefined : `${reason.code}: ${reason.message}`],
-      [
-        "exit",
-        exit === undefined ? undefined : `code ${exit.code}${exit.oomKilled ? ", out of memory" : ""} at ${exit.at}`,
-      ],
+      ["exit", exit === undefined ? undefined : exitText(exit)],
+      ["last line", exit?.log?.at(-1)],
+      ["unbilled", status.unbilledSince === undefined ? undefined : `since ${status.unbilledSince}`],
       ["end", status.endReason],
       ["goal", pod.goal],
       ["image", spec.image],
@@ -82,6 +81,13 @@ export function podText(pod: PodView, paint: Paint): string {
     ],
     paint,
   );
+}
+
+function exitText({ code, oomKilled, at, cause, tries, nextTryAt }: PodExit): string {
+  const why = cause ?? (oomKilled ? "out of memory" : undefined);
+  const again = nextTryAt === undefined ? "not started again" : `started again at ${nextTryAt}`;
+  const parts = [`code ${code}`, why, `at ${at}`, tries === undefined ? undefined : `try ${tries}, ${again}`];
+  return parts.filter((part) => part !== undefined).join(", ");
 }
 
 function phaseText({ status, claimed, live }: PodView): string {
