@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { loadConfig } from "../common/config-file.ts";
+import { IsolationConfig } from "./isolation/config.ts";
 import type { PortRange } from "./pods/ports.ts";
 
 const Port = z.int().min(1).max(65_535);
@@ -32,6 +33,7 @@ export const ExecutorConfig = z.strictObject({
         .default([{ internal: 40_000, count: 2_000 }]),
     })
     .prefault({}),
+  isolation: IsolationConfig.prefault({}),
   gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
   /** What pods never get. */
   reserve: z

@@ -51,8 +51,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   // Cleaning up must go on after Ctrl-C, so the work has a limit of its own and the stages look for the interruption.
   const signal = AbortSignal.timeout(SESSION_MS);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const packages = [...(await kitPackages(signal)), "openssh-client"];
-  await applySteps([packagesStep("Installing what SSH in pods is made of", packages, signal)], say);
+  const packages = [...(await kitPackages(signal)), "openssh-client", "nftables"];
+  await applySteps([packagesStep("Installing what pods need on a host", packages, signal)], say);
   const engine = await ensureEngine({ stateDir, say, signal });
   let stack: Stack | undefined;
   let result: Omit<DemoResult, "cleanedUp">;

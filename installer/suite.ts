@@ -10,7 +10,7 @@ import { applySteps, type Say } from "./step.ts";
 
 const SET_UP_DEADLINE_MS = 30 * 60_000;
 /** Real clients of the suite, and what its checks of this repository run. */
-const TEST_PACKAGES = ["openssh-client", "rsync", "mmdebstrap", "shellcheck", "procps", "iproute2"];
+const TEST_PACKAGES = ["openssh-client", "rsync", "mmdebstrap", "shellcheck", "procps", "iproute2", "nftables", "crun"];
 
 export async function prepareTests({ stateDir, say }: { stateDir: string; say: Say }): Promise<EngineHandle> {
   const signal = AbortSignal.timeout(SET_UP_DEADLINE_MS);

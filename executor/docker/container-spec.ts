@@ -1,5 +1,5 @@
 /**
- * From a pod's record to the container that the engine is asked to create. Pure; the hardening of pods lives here.
+ * From a pod's record to the container that the engine is asked to create. Pure; see hardening.ts for what it is denied.
  *
  * The container always begins as root with the kit's init, which starts SSH and then becomes the image's own command as
  * the image's own user. Sealed values are not in here: they reach the pod through a mounted folder in memory.
@@ -7,10 +7,16 @@
 import type { PodSpec } from "../../protocol/pod.ts";
 import type { PodRecord } from "../pods/state.ts";
 import { kitEntrypoint, kitMounts, type PodDirs, RUN_TMPFS } from "../ssh/pod-kit.ts";
+import { hardening, type HardeningSettings } from "./hardening.ts";
 import { containerName, labelsOf, VOLUME_LABEL } from "./labels.ts";
 import type { ContainerSpec, HostConfig, ImageInfo, Mount } from "./runtime.ts";
 
 const NANO = 1_000_000_000;
+/**
+ * 30 MiB on disk. A pod that writes faster than the engine can store loses lines and is not held up: a slow disk of the host
+ * must not stop a program that prints.
+ */
+const LOG_LIMITS = { "max-size": "10m", "max-file": "3", mode: "non-blocking", "max-buffer-size": "4m" };
 
 export interface ContainerInput {
   readonly record: PodRecord;
@@ -20,6 +26,14 @@ export interface ContainerInput {
   readonly bindAddress: string;
   /** This executor's public key. */
   readonly host: string;
+  /** The pod's own network; the engine's shared one when left out. */
+  readonly network?: { readonly name: string } | undefined;
+  readonly isolation?: IsolationSettings | undefined;
+}
+
+export interface IsolationSettings extends HardeningSettings {
+  /** Name servers of pods; those of the host when empty. */
+  readonly dns: readonly string[];
 }
 
 export function containerSpec(input: ContainerInput): ContainerSpec {
@@ -49,11 +63,14 @@ function mainProcess(spec: PodSpec, image: ImageInfo): { argv: string[]; user: s
   return { argv: [...entrypoint, ...command], user: image.user, stay: !explicit };
 }
 
-function hostConfig({ record, dirs, bindAddress }: ContainerInput): HostConfig {
+function hostConfig({ record, dirs, bindAddress, network, isolation }: ContainerInput): HostConfig {
   const { spec } = record.wanted;
+  const dns = isolation?.dns ?? [];
   return {
+    ...hardening(isolation ?? {}),
     Init: true,
-    NetworkMode: "bridge",
+    NetworkMode: network?.name ?? "bridge",
+    ...(dns.length === 0 ? {} : { Dns: dns }),
     PortBindings: Object.fromEntries(
       record.ports.map((port) => [
         `${port.containerPort}/${port.protocol}`,
@@ -71,8 +88,7 @@ function hostConfig({ record, dirs, bindAddress }: ContainerInput): HostConfig {
     NanoCpus: Math.round(spec.cpus * NANO),
     PidsLimit: spec.pidsLimit,
     ShmSize: spec.shmBytes,
-    SecurityOpt: ["no-new-privileges"],
-    LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+    LogConfig: { Type: "json-file", Config: LOG_LIMITS },
     RestartPolicy: { Name: "no" },
   };
 }

@@ -65,7 +65,7 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
 }
 
 function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpec): Dockerode.ContainerCreateOptions {
-  const { PortBindings, Mounts, Tmpfs, SecurityOpt, LogConfig, ...limits } = HostConfig;
+  const { PortBindings, Mounts, Tmpfs, SecurityOpt, LogConfig, CapAdd, CapDrop, Ulimits, Dns, ...limits } = HostConfig;
   return {
     ...spec,
     Entrypoint: [...Entrypoint],
@@ -88,6 +88,10 @@ function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpe
       })),
       Tmpfs: { ...Tmpfs },
       SecurityOpt: [...SecurityOpt],
+      ...(CapAdd === undefined ? {} : { CapAdd: [...CapAdd] }),
+      ...(CapDrop === undefined ? {} : { CapDrop: [...CapDrop] }),
+      ...(Ulimits === undefined ? {} : { Ulimits: [...Ulimits] }),
+      ...(Dns === undefined ? {} : { Dns: [...Dns] }),
       LogConfig: { Type: LogConfig.Type, Config: { ...LogConfig.Config } },
     },
   };

@@ -35,6 +35,16 @@ export interface HostConfig {
   readonly PidsLimit: number;
   readonly ShmSize: number;
   readonly SecurityOpt: readonly string[];
+  readonly Privileged?: false;
+  readonly CapDrop?: readonly string[];
+  readonly CapAdd?: readonly string[];
+  readonly CgroupnsMode?: "private";
+  readonly IpcMode?: "private";
+  readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  /** One of the engine's runtimes; its default when left out. */
+  readonly Runtime?: string;
+  /** Name servers; the host's when left out. */
+  readonly Dns?: readonly string[];
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly RestartPolicy: { readonly Name: "no" };
 }

@@ -7,7 +7,7 @@ import Docker from "dockerode";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { busyboxImage, debianImage, nonRootImage, TEST_LABEL } from "../support/images.ts";
-import { type PodInput, runClient, SshPod } from "../support/ssh-pod.ts";
+import { hardened, type PodInput, runClient, SshPod } from "../support/ssh-pod.ts";
 
 const WHO = ["sh", "-c", 'id -u; id -g; id -G; echo "$HOME"; pwd; grep -E "^(Cap|NoNew)" /proc/self/status'];
 const ENVIRONMENT = ["env", "-0"];
@@ -43,7 +43,7 @@ describe("a pod's own command", () => {
       Cmd,
       Env,
       Labels: TEST_LABEL,
-      HostConfig: { SecurityOpt: ["no-new-privileges"] },
+      HostConfig: hardened(),
     });
     containers.push({ dispose: () => container.remove({ force: true }) });
     await container.start();

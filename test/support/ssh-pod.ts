@@ -12,6 +12,7 @@ import Docker from "dockerode";
 
 import { systemClock } from "../../common/clock.ts";
 import { exec, type ExecResult } from "../../common/exec.ts";
+import { hardening } from "../../executor/docker/hardening.ts";
 import { generateSshHostKey } from "../../executor/ssh/host-key.ts";
 import { writePodFiles, writeSecretEnv } from "../../executor/ssh/pod-files.ts";
 import {
@@ -196,9 +197,9 @@ async function createContainer(input: PodInput, dirs: PodDirs): Promise<Docker.C
     Labels: TEST_LABEL,
     ExposedPorts: { [`${SSH_PORT}/tcp`]: {} },
     HostConfig: {
+      ...hardened(),
       Init: true,
       ReadonlyRootfs: input.readOnlyRoot ?? false,
-      SecurityOpt: ["no-new-privileges"],
       PortBindings: { [`${SSH_PORT}/tcp`]: [{ HostIp: "127.0.0.1", HostPort: "0" }] },
       Tmpfs: { [RUN_TMPFS.path]: RUN_TMPFS.options, ...tmpfs },
       Mounts: [...kitMounts(dirs), { hostPath: "/usr", podPath: "/host", readOnly: true }].map((mount) => ({
@@ -209,6 +210,13 @@ async function createContainer(input: PodInput, dirs: PodDirs): Promise<Docker.C
       })),
     },
   });
+}
+
+/** What every pod is denied, as dockerode wants it: arrays that it could write to. */
+export function hardened(): Docker.HostConfig {
+  const { CapAdd, CapDrop, SecurityOpt, Ulimits, ...rest } = hardening({});
+  const lists = { CapAdd: [...(CapAdd ?? [])], CapDrop: [...(CapDrop ?? [])], SecurityOpt: [...SecurityOpt] };
+  return { ...rest, ...lists, Ulimits: [...(Ulimits ?? [])] };
 }
 
 function toList(value: string | string[] | undefined): string[] {
