@@ -29,7 +29,7 @@ export interface Within {
 
 /** Every verb succeeds where there is nothing (left) to do. Every call may reject with `engine-unavailable` or `engine-error`. */
 export interface EndingEngine {
-  /** From the engine's list, never by inspecting. */
+  /** From the engine's list, never by inspecting. The list may be a moment behind what the engine has done. */
   find(name: string, signal: AbortSignal): Promise<FoundContainer | undefined>;
   /** What the engine publishes for containers that run. */
   publishedPorts(signal: AbortSignal): Promise<PublishedHostPort[]>;

@@ -1,0 +1,33 @@
+/**
+ * Makes a process that nothing can kill: it asks a file system that never answers. The file system exists inside one
+ * container alone, so that nobody else on the machine can meet it. Disposing of it lets the process go.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+
+const SERVER = join(import.meta.dirname, "hanging-files-server.ts");
+
+export interface HangingFiles extends AsyncDisposable {
+  /** On the container's side. */
+  readonly folder: string;
+}
+
+/** `initPid`: the container's main process, as the host counts. The container's image must have /bin/busybox. */
+export async function hangFilesInside(initPid: number, folder: string): Promise<HangingFiles> {
+  const server = spawn(process.execPath, [SERVER, `${initPid}`, folder], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(server, "exit");
+  await Promise.race([
+    once(server.stdout, "data"),
+    ended.then(() => {
+      throw new Error("the hanging file system did not start");
+    }),
+  ]);
+  return {
+    folder,
+    [Symbol.asyncDispose]: async () => {
+      server.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
