@@ -10,7 +10,7 @@ import { join } from "node:path";
 import Dockerode from "dockerode";
 
 import { type Machine, WORLD_ADDRESS } from "./machine.ts";
-import { foreignProcesses, type Process, signal } from "./processes.ts";
+import { foreignProcesses, type Process, samePids, signal } from "./processes.ts";
 import { pause, until } from "./wait.ts";
 
 const START_MS = 60_000;
@@ -37,7 +37,7 @@ export class Engine {
     const features = { cdi: true };
     await writeFile(
       config,
-      JSON.stringify({ features, "live-restore": liveRestore, "insecure-registries": registries }),
+      JSON.stringify({ features, "live-restore": liveRestore, "insecure-registries": registries, "log-level": "warn" }),
     );
     const log = await open(join(this.#machine.root, "dockerd.log"), "a");
     const places = {
@@ -101,6 +101,12 @@ export class Engine {
   async shimOf(container: string): Promise<Process> {
     const { Id } = await this.docker.getContainer(container).inspect();
     return found("containerd-shim", ({ name, args }) => name.startsWith("containerd-shim") && args.includes(Id));
+  }
+
+  /** The processes in a container; the first is its init. */
+  async processesIn(container: string): Promise<Process[]> {
+    const { State } = await this.docker.getContainer(container).inspect();
+    return samePids(State.Pid);
   }
 
   async #end(kind: NodeJS.Signals): Promise<void> {

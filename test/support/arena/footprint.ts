@@ -1,6 +1,6 @@
 /**
  * Everything on an arena's machine that a pod may leave behind. What is reused on purpose is left out: the spare networks
- * of the pool, while nobody is on them.
+ * of the pool, while nobody is on them. So are volumes of renters, who keep them.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,7 +13,9 @@ import { until } from "./wait.ts";
 export type Footprint = Readonly<Record<string, readonly string[]>>;
 
 const POOL_LABEL = "lium.network";
+const VOLUME_LABEL = "lium.volume";
 const POOL_BRIDGE = /^lium[0-9a-f]{8}$/;
+const DOCKER_NETWORKS = "/run/docker/netns/";
 const SETTLE_MS = 20_000;
 /** As /proc/net/tcp writes a listening socket; a datagram socket that is bound has 07. */
 const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" };
@@ -26,10 +28,8 @@ export async function footprint(machine: Machine, engine: Engine): Promise<Footp
   const seen = {
     containers: containers.map(({ Names, State }) => `${Names.join()} ${State}`),
     networks: networks.filter(({ Labels }) => Labels?.[POOL_LABEL] === undefined).map(({ Name }) => Name),
-    volumes: (volumes ?? []).map(({ Name }) => Name),
-    mounts: readFileSync(`/proc/${machine.pid}/mounts`, "utf8")
-      .split("\n")
-      .map((line) => line.split(" ")[1] ?? ""),
+    volumes: (volumes ?? []).filter(({ Labels }) => Labels?.[VOLUME_LABEL] === undefined).map(({ Name }) => Name),
+    mounts: mounts(machine),
     loops: machine.loops(),
     sockets: Object.entries(LISTENING).flatMap(([kind, state]) => listening(machine, kind, state)),
     links: await links(machine),
@@ -44,12 +44,33 @@ export async function footprint(machine: Machine, engine: Engine): Promise<Footp
   return Object.fromEntries(Object.entries(seen).map(([what, names]) => [what, names.toSorted()]));
 }
 
-/** Waits for the machine to be as it was; what it has too much or lacks after a while is in the failure. */
+/** Waits until nothing is there that was not there before; what is left after a while is in the failure. */
 export async function noLeaks(before: Footprint, now: () => Promise<Footprint>): Promise<void> {
-  await until("the machine to be as clean as before", SETTLE_MS, async () => {
-    assert.deepEqual(await now(), before);
+  await until("everything to be cleared away", SETTLE_MS, async () => {
+    const left = Object.entries(await now()).map(
+      ([what, names]) => [what, without(names, before[what] ?? [])] as const,
+    );
+    assert.deepEqual(Object.fromEntries(left.filter(([, names]) => names.length > 0)), {});
     return true as const;
   });
+}
+
+/** Each as often as it is in the first list more than in the second. */
+function without(names: readonly string[], others: readonly string[]): string[] {
+  const rest = [...others];
+  return names.filter((name) => {
+    const at = rest.indexOf(name);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** Those of this machine: it also sees what was mounted where it came from. Docker clears networks away once a minute. */
+function mounts(machine: Machine): string[] {
+  return readFileSync(`/proc/${machine.pid}/mounts`, "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((path) => path.startsWith(machine.root) || (path.startsWith("/run/") && !path.startsWith(DOCKER_NETWORKS)));
 }
 
 function listening(machine: Machine, kind: string, state: string): string[] {

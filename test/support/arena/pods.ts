@@ -2,7 +2,11 @@
  * The pods of a scene and their renters: to rent, use and end them, and to ask whether each is as it was wanted.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 
+import { exec } from "../../../common/exec.ts";
 import type { PodId } from "../../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../../protocol/pod.ts";
 import { type Live, sshArgs } from "../live.ts";
@@ -11,9 +15,17 @@ import { until } from "./wait.ts";
 
 const WANTED_MS = 60_000;
 const ENDED_MS = 60_000;
+const KEYGEN_MS = 10_000;
+const KEY_MS = 20_000;
 const LEASE_MS = 48 * 3_600_000;
 
 export type SpecChange = Partial<PodSpecInput>;
+
+export interface RenterKey {
+  readonly file: string;
+  readonly publicKey: string;
+  readonly fingerprint: string;
+}
 
 export class ScenePods {
   readonly #live: Live;
@@ -46,9 +58,13 @@ export class ScenePods {
 
   /** Pods with a renter at work in each, who must never be disturbed. */
   async counting(count: number, change: SpecChange = {}): Promise<PodView[]> {
-    const pods = await this.rentMany(count, change);
-    await Promise.all(pods.map((pod) => this.count(pod)));
-    return pods;
+    return Promise.all(Array.from({ length: count }, () => this.countingPod(change)));
+  }
+
+  async countingPod(change: SpecChange = {}): Promise<PodView> {
+    const pod = await this.rent(change);
+    await this.count(pod);
+    return pod;
   }
 
   async count(pod: PodView): Promise<Counter> {
@@ -79,6 +95,34 @@ export class ScenePods {
       assert.equal(view.status.phase, phase, JSON.stringify(view.status.reason));
       assert.equal(view.live, true);
       return view;
+    });
+  }
+
+  /** Nothing of the pod is left on its host. */
+  async untilOver(podId: PodId, withinMs = ENDED_MS): Promise<PodView> {
+    return until(`${podId} to be over`, withinMs, async () => {
+      const view = await this.view(podId);
+      assert.ok(isOver(view.status.phase), `it is ${view.status.phase}: ${JSON.stringify(view.status.reason)}`);
+      return view;
+    });
+  }
+
+  /** A second key for the renter. */
+  async makeKey(name: string): Promise<RenterKey> {
+    const file = join(this.#live.stack.agentDir, name);
+    await rm(file, { force: true });
+    const limits = { signal: AbortSignal.timeout(KEYGEN_MS), timeoutMs: KEYGEN_MS };
+    await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file], limits);
+    const { stdout } = await exec("ssh-keygen", ["-lf", `${file}.pub`], limits);
+    return { file, publicKey: readFileSync(`${file}.pub`, "utf8").trim(), fingerprint: stdout.split(" ")[1] ?? "" };
+  }
+
+  /** Whether the key lets its owner in, in the end. */
+  async untilKeyWorks(podId: PodId, keyFile: string, works: boolean): Promise<void> {
+    const pod = await this.view(podId);
+    await until(`the key to be ${works ? "taken" : "refused"}`, KEY_MS, async () => {
+      const { exitCode } = await this.#live.ssh(pod, "true", { keyFile });
+      return exitCode === (works ? 0 : 255) ? true : undefined;
     });
   }
 

@@ -33,6 +33,16 @@ export function childrenOf(pid: number): Process[] {
   return processes().filter(({ parent }) => parent === pid);
 }
 
+/** All that share the process namespace of one, itself first. */
+export function samePids(pid: number): Process[] {
+  const namespace = orNothing(() => [readlinkSync(`/proc/${pid}/ns/pid`)]);
+  const isHere = (other: number): boolean =>
+    orNothing(() => [readlinkSync(`/proc/${other}/ns/pid`)]).join() === namespace.join();
+  return processes()
+    .filter((process) => isHere(process.pid))
+    .toSorted((a, b) => Number(b.pid === pid) - Number(a.pid === pid));
+}
+
 /** Signals a process; one that is gone already is no failure. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   orNothing(() => [process.kill(pid, name)]);

@@ -17,6 +17,7 @@ import { Link } from "./link.ts";
 import { MACHINE_ADDRESS, Machine, WORLD_ADDRESS } from "./machine.ts";
 import { ScenePods } from "./pods.ts";
 import { type Random, seededRandom } from "./random.ts";
+import { Registry } from "./registry.ts";
 import { pause, until } from "./wait.ts";
 
 const EXECUTOR_LOG = "executor/executor.log";
@@ -31,6 +32,7 @@ interface Parts {
   readonly link: Link;
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
+  readonly registry: Registry;
   readonly pods: ScenePods;
 }
 
@@ -41,6 +43,7 @@ export class Scene {
   readonly link: Link;
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
+  readonly registry: Registry;
   readonly pods: ScenePods;
   random: Random = seededRandom("", "");
   #before: Footprint = {};
@@ -52,6 +55,7 @@ export class Scene {
     this.link = parts.link;
     this.clock = parts.clock;
     this.operator = parts.operator;
+    this.registry = parts.registry;
     this.pods = parts.pods;
   }
 
@@ -80,7 +84,8 @@ export class Scene {
     const operator = createHttpClient(operatorApi, { at, timeoutMs: REQUEST_MS });
     const { linkUrl } = await operator.status({});
     const link = new Link(Number(new URL(linkUrl).port));
-    return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image) });
+    const [registry, pods] = [await Registry.open(), new ScenePods(live, image)];
+    return new Scene({ machine, engine, live, link, clock, operator, registry, pods });
   }
 
   /** Before a fault. */
@@ -169,6 +174,11 @@ export class Scene {
 
   pause(ms: number): Promise<void> {
     return pause(ms);
+  }
+
+  /** Up to so long, chosen by the seed. */
+  pauseUpTo(ms: number): Promise<void> {
+    return pause(this.random.int(0, ms));
   }
 
   /** The newest lines of the daemons. */
