@@ -1,28 +1,35 @@
 /**
- * A pod's files on the host: its SSH host key, who may log in, and, in memory only, its secret environment.
+ * A pod's files on the host: its SSH host key, who may log in, its names, and, in memory only, its secret environment.
  * Each is replaced in one step and seen by the running pod at once; what is there already is not written again.
  */
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { writeFileAtomic } from "../../common/atomic-file.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { readSshHostKey, type SshHostKey } from "./host-key.ts";
+import { NAMES_DIR, nameFileTexts, type Names, podHostname } from "./name-files.ts";
 
 export interface PodFiles {
   /** Written only where the pod has no sound key yet: renters pin the first one. */
   readonly hostKey: SshHostKey;
   /** Canonical `type base64` lines. */
   readonly authorizedKeys: readonly string[];
+  /** Those of the pod whose id the folder has for its name, when left out. */
+  readonly names?: Names;
 }
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Idempotent. Rejects with `ssh-key-invalid`, before anything is written, when a key is more than one line. */
-export async function writePodFiles(podDir: string, { hostKey, authorizedKeys }: PodFiles): Promise<void> {
+export async function writePodFiles(podDir: string, { hostKey, authorizedKeys, names }: PodFiles): Promise<void> {
   const text = keysText(authorizedKeys);
   await mkdir(sshDir(podDir), { recursive: true, mode: 0o700 });
-  await Promise.all([keepHostKey(podDir, hostKey), writeWhereChanged(keysPath(podDir), text)]);
+  await Promise.all([
+    keepHostKey(podDir, hostKey),
+    writeWhereChanged(keysPath(podDir), text),
+    writeNames(podDir, names ?? { hostname: podHostname(basename(podDir)) }),
+  ]);
 }
 
 /** Replaces the list of keys; counts from the next login on. Rejects with `ssh-key-invalid` as above. */
@@ -68,6 +75,13 @@ function oneLine(value: string): string {
   return value.replaceAll("\\", "\\b").replaceAll("\n", "\\n");
 }
 
+/** For every user of the pod to read. */
+async function writeNames(podDir: string, names: Names): Promise<void> {
+  await mkdir(join(podDir, NAMES_DIR), { recursive: true, mode: 0o755 });
+  const texts = Object.entries(nameFileTexts(names));
+  await Promise.all(texts.map(([name, text]) => writeWhereChanged(join(podDir, NAMES_DIR, name), text, 0o644)));
+}
+
 async function keepHostKey(podDir: string, hostKey: SshHostKey): Promise<void> {
   const existing = await readIfThere(hostKeyPath(podDir));
   if (existing !== undefined && soundKey(existing) !== undefined) return;
@@ -88,10 +102,10 @@ function keysText(keys: readonly string[]): string {
   return keys.map((key) => `${key}\n`).join("");
 }
 
-async function writeWhereChanged(path: string, text: string): Promise<void> {
+async function writeWhereChanged(path: string, text: string, mode = 0o600): Promise<void> {
   const existing = await readIfThere(path);
   if (existing?.equals(Buffer.from(text))) return;
-  await writeFileAtomic(path, text, 0o600);
+  await writeFileAtomic(path, text, mode);
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

@@ -10,6 +10,7 @@ import { AppError } from "../../protocol/errors.ts";
 import { assembleKit } from "./kit-assembly.ts";
 import { KIT, kitFiles, kitVersion, RUN } from "./kit-content.ts";
 import { PROGRAMS, readKitSources } from "./kit-sources.ts";
+import { NAME_FILES, NAMES_DIR } from "./name-files.ts";
 
 /** The port of SSH inside the pod; 22 is left to the image. */
 export const SSH_PORT = 7022;
@@ -62,6 +63,11 @@ export function kitMounts({ kitDir, podDir, secretDir }: PodDirs): KitMount[] {
     { hostPath: kitDir, podPath: KIT, readOnly: true },
     { hostPath: podDir, podPath: "/.lium/pod", readOnly: true },
     { hostPath: secretDir, podPath: "/.lium/secret", readOnly: true },
+    ...NAME_FILES.map(({ name, podPath }) => ({
+      hostPath: join(podDir, NAMES_DIR, name),
+      podPath,
+      readOnly: true as const,
+    })),
   ];
 }
 

@@ -45,6 +45,18 @@ describe("a pod's files", () => {
     ]);
   });
 
+  it("hold the pod's names, for everybody to read", async () => {
+    const names = { hostname: "pod-1", nameservers: ["192.0.2.1"] };
+
+    await writePodFiles(podDir, { hostKey: generateSshHostKey(), authorizedKeys: KEYS, names });
+
+    expect(readFileSync(join(podDir, "names/hosts"), "utf8")).toMatch(
+      /^127\.0\.0\.1 localhost$[^]*^127\.0\.1\.1 pod-1$/m,
+    );
+    expect(readFileSync(join(podDir, "names/resolv.conf"), "utf8")).toMatch(/^nameserver 192\.0\.2\.1$/m);
+    expect(modeOf(join(podDir, "names/hostname"))).toBe(0o644);
+  });
+
   it("keep their first host key, which renters have pinned", async () => {
     const first = generateSshHostKey();
 
@@ -97,12 +109,12 @@ describe("a pod's files", () => {
     await writePodFiles(podDir, { hostKey: generateSshHostKey(), authorizedKeys: KEYS });
     await writeSecretEnv(secretDir, { A: "1" });
 
+    const names = ["hostname", "hosts", "resolv.conf"].map((name) => `names/${name}`);
+    const inPod = ["", ".ssh", ".ssh/authorized_keys", "host_ed25519", "names", ...names];
     expect(readdirSync(root, { recursive: true }).map(String).toSorted()).toEqual(
-      ["pods", "pods/one", "pods/one/.ssh", "pods/one/.ssh/authorized_keys", "pods/one/host_ed25519"].concat([
-        "secrets",
-        "secrets/one",
-        "secrets/one/env",
-      ]),
+      ["pods", ...inPod.map((name) => join("pods/one", name)), "secrets", "secrets/one", "secrets/one/env"].map(
+        (path) => path.replace(/\/$/, ""),
+      ),
     );
   });
 

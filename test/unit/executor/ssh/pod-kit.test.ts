@@ -25,13 +25,16 @@ describe("the pod kit", () => {
     });
   });
 
-  it("is mounted read-only, with the pod's folder and its secrets", () => {
+  it("is mounted read-only, with the pod's folder, its secrets and its names", () => {
     const mounts = kitMounts({ kitDir: "/a/kit", podDir: "/a/pod", secretDir: "/run/secret" });
 
     expect(mounts).toEqual([
       { hostPath: "/a/kit", podPath: "/.lium/k", readOnly: true },
       { hostPath: "/a/pod", podPath: "/.lium/pod", readOnly: true },
       { hostPath: "/run/secret", podPath: "/.lium/secret", readOnly: true },
+      { hostPath: "/a/pod/names/hostname", podPath: "/etc/hostname", readOnly: true },
+      { hostPath: "/a/pod/names/hosts", podPath: "/etc/hosts", readOnly: true },
+      { hostPath: "/a/pod/names/resolv.conf", podPath: "/etc/resolv.conf", readOnly: true },
     ]);
   });
 
