@@ -48,6 +48,7 @@ export class FaultyRegistry implements AsyncDisposable {
   readonly #images: TestImage[] = [];
   readonly #server: Server;
   readonly #faults = new Map<Fault, number>();
+  #host = "";
   #port = 0;
 
   constructor() {
@@ -56,8 +57,9 @@ export class FaultyRegistry implements AsyncDisposable {
     });
   }
 
-  async listen(): Promise<this> {
-    this.#port = await listenOn(this.#server, { host: "127.0.0.1", port: 0 });
+  async listen(host = "127.0.0.1"): Promise<this> {
+    this.#host = host;
+    this.#port = await listenOn(this.#server, { host, port: 0 });
     return this;
   }
 
@@ -68,7 +70,7 @@ export class FaultyRegistry implements AsyncDisposable {
   }
 
   get address(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `${this.#host}:${this.#port}`;
   }
 
   /** How often the bytes of this layer, or of any layer of this image, were asked for. */
