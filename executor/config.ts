@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { loadConfig } from "../common/config-file.ts";
+import { ImagesConfig } from "./images/config.ts";
 import { IsolationConfig } from "./isolation/config.ts";
 import type { PortRange } from "./pods/ports.ts";
 
@@ -35,6 +36,7 @@ export const ExecutorConfig = z.strictObject({
     .prefault({}),
   isolation: IsolationConfig.prefault({}),
   gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
+  images: ImagesConfig.prefault({}),
   /** What pods never get. */
   reserve: z
     .strictObject({

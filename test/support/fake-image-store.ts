@@ -71,6 +71,10 @@ export class FakeImageStore implements ImageStore {
     this.#held(id).digests.add(digestName(reference, id));
   }
 
+  has(id: string): boolean {
+    return this.#stored.has(id);
+  }
+
   /** The next pull of this fails; several failures come in turn. */
   failNext(reference: string, ...errors: readonly Error[]): void {
     const name = parseImageRef(reference).canonical;

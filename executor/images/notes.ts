@@ -1,0 +1,117 @@
+/**
+ * What this host remembers of its images, in one file: which ones we brought here and when they were last used, which a
+ * registry gives to anybody, and who has shown credentials for the others. What is lost or cannot be read is unproven:
+ * then nobody is given the image before a registry was asked again, and nothing of it is removed as ours.
+ */
+import { readFile, rename } from "node:fs/promises";
+
+import { z } from "zod";
+
+import { writeFileAtomic } from "../../common/atomic-file.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { Logger } from "../../common/logger.ts";
+
+const ImageNote = z.strictObject({
+  /** The names that we pulled it by; none when others brought it here. */
+  references: z.array(z.string()),
+  lastUsedAtMs: z.number(),
+  /** It was pulled without credentials. */
+  public: z.boolean(),
+  /** Marks of those who pulled it with credentials of their own. */
+  provenBy: z.array(z.string()),
+});
+export type ImageNote = z.infer<typeof ImageNote>;
+
+const VERSION = 1;
+const NotesFile = z.object({ version: z.literal(VERSION), images: z.record(z.string(), z.unknown()) });
+
+export interface NotesDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class ImageNotes {
+  readonly #path: string;
+  readonly #deps: NotesDeps;
+  readonly #notes: Map<string, ImageNote>;
+  #changed = false;
+  #saving: Promise<void> | undefined;
+
+  private constructor(path: string, deps: NotesDeps, notes: Map<string, ImageNote>) {
+    this.#path = path;
+    this.#deps = deps;
+    this.#notes = notes;
+  }
+
+  /** A file that cannot be read is set aside; a note that cannot be read is left out. */
+  static async open(path: string, deps: NotesDeps): Promise<ImageNotes> {
+    return new ImageNotes(path, deps, await readNotes(path, deps));
+  }
+
+  get(imageId: string): ImageNote | undefined {
+    return this.#notes.get(imageId);
+  }
+
+  /** The image is used now; one that we did not know before is not ours. */
+  use(imageId: string): void {
+    this.change(imageId, (note) => note);
+  }
+
+  change(imageId: string, change: (note: ImageNote) => ImageNote): void {
+    const note = this.#notes.get(imageId) ?? { references: [], lastUsedAtMs: 0, public: false, provenBy: [] };
+    this.#notes.set(imageId, { ...change(note), lastUsedAtMs: this.#deps.clock.now() });
+    this.#save();
+  }
+
+  /** Forgets all other images, which are gone; but not what was noted since `sinceMs`, when it was found out. */
+  keepOnly(imageIds: ReadonlySet<string>, sinceMs: number): void {
+    const gone = [...this.#notes].filter(([id, note]) => !imageIds.has(id) && note.lastUsedAtMs < sinceMs);
+    for (const [id] of gone) this.#notes.delete(id);
+    if (gone.length > 0) this.#save();
+  }
+
+  /** Resolves when everything is on the disk. */
+  async close(): Promise<void> {
+    await this.#saving;
+  }
+
+  /** One write at a time; what changes meanwhile goes into the next one. */
+  #save(): void {
+    this.#changed = true;
+    this.#saving ??= this.#write().finally(() => (this.#saving = undefined));
+  }
+
+  async #write(): Promise<void> {
+    while (this.#changed) {
+      this.#changed = false;
+      const content = { version: VERSION, images: Object.fromEntries(this.#notes) };
+      try {
+        await writeFileAtomic(this.#path, JSON.stringify(content), 0o600);
+      } catch (error) {
+        this.#deps.log.warn("what is known of the images could not be written down", { error });
+      }
+    }
+  }
+}
+
+async function readNotes(path: string, deps: NotesDeps): Promise<Map<string, ImageNote>> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return new Map();
+  const file = NotesFile.safeParse(parsed(text));
+  if (!file.success) {
+    const setAside = `${path}.damaged-${deps.clock.now()}`;
+    await rename(path, setAside);
+    deps.log.error("what was known of the images cannot be read and was set aside", { setAside });
+    return new Map();
+  }
+  const notes = Object.entries(file.data.images).map(([id, note]) => [id, ImageNote.safeParse(note).data] as const);
+  return new Map(notes.filter((entry): entry is [string, ImageNote] => entry[1] !== undefined));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
