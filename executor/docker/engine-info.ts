@@ -15,6 +15,9 @@ const Info = z.object({
   Runtimes: z.record(z.string(), z.unknown()).nullish(),
   DefaultRuntime: z.string().default(""),
   SecurityOptions: z.array(z.string()).nullish(),
+  MemoryLimit: z.boolean().default(false),
+  CpuCfsQuota: z.boolean().default(false),
+  PidsLimit: z.boolean().default(false),
 });
 
 /** Throws where the answer is not the engine's. */
@@ -32,5 +35,6 @@ export function toEngineInfo(answer: unknown): EngineInfo {
     runtimes: Object.keys(info.Runtimes ?? {}),
     defaultRuntime: info.DefaultRuntime,
     securityOptions: info.SecurityOptions ?? [],
+    limits: { memory: info.MemoryLimit, cpu: info.CpuCfsQuota, pids: info.PidsLimit },
   };
 }

@@ -109,6 +109,8 @@ export interface EngineInfo {
   readonly defaultRuntime: string;
   /** Such as `name=seccomp,profile=builtin`, `name=apparmor`, `name=userns`, `name=rootless`, `name=cgroupns`. */
   readonly securityOptions: readonly string[];
+  /** What the engine can limit of a container. */
+  readonly limits: { readonly memory: boolean; readonly cpu: boolean; readonly pids: boolean };
 }
 
 export interface StorageInfo {

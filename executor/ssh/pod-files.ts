@@ -2,7 +2,7 @@
  * A pod's files on the host: its SSH host key, who may log in, its names, and, in memory only, its secret environment.
  * Each is replaced in one step and seen by the running pod at once; what is there already is not written again.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { chown, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 
 import { writeFileAtomic } from "../../common/atomic-file.ts";
@@ -17,12 +17,21 @@ export interface PodFiles {
   readonly authorizedKeys: readonly string[];
   /** Those of the pod whose id the folder has for its name, when left out. */
   readonly names?: Names;
+  /** Ourselves when left out; as in the functions below. */
+  readonly owner?: FileOwner | undefined;
+}
+
+/** Whom the files belong to where the engine maps users: root in a pod is then somebody else on the host. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Idempotent. Rejects with `ssh-key-invalid`, before anything is written, when a key is more than one line. */
-export async function writePodFiles(podDir: string, { hostKey, authorizedKeys, names }: PodFiles): Promise<void> {
+export async function writePodFiles(podDir: string, files: PodFiles): Promise<void> {
+  const { hostKey, authorizedKeys, names, owner } = files;
   const text = keysText(authorizedKeys);
   await mkdir(sshDir(podDir), { recursive: true, mode: 0o700 });
   await Promise.all([
@@ -30,13 +39,15 @@ export async function writePodFiles(podDir: string, { hostKey, authorizedKeys, n
     writeWhereChanged(keysPath(podDir), text),
     writeNames(podDir, names ?? { hostname: podHostname(basename(podDir)) }),
   ]);
+  await giveTo(owner, [hostKeyPath(podDir), keysPath(podDir), sshDir(podDir), podDir]);
 }
 
 /** Replaces the list of keys; counts from the next login on. Rejects with `ssh-key-invalid` as above. */
-export async function writeAuthorizedKeys(podDir: string, keys: readonly string[]): Promise<void> {
+export async function writeAuthorizedKeys(podDir: string, keys: readonly string[], owner?: FileOwner): Promise<void> {
   const text = keysText(keys);
   await mkdir(sshDir(podDir), { recursive: true, mode: 0o700 });
   await writeWhereChanged(keysPath(podDir), text);
+  await giveTo(owner, [keysPath(podDir), sshDir(podDir), podDir]);
 }
 
 /** The keys that may log in now; undefined for a pod without files. */
@@ -55,7 +66,11 @@ export async function readHostKeyLine(podDir: string): Promise<string | undefine
  * Writes what only the pod may read, to a folder that must lie in memory (tmpfs). Rejects with `invalid-request`, which
  * names the variable and never its value, when a name is not a shell's or a value holds a NUL.
  */
-export async function writeSecretEnv(secretDir: string, env: Readonly<Record<string, string>>): Promise<void> {
+export async function writeSecretEnv(
+  secretDir: string,
+  env: Readonly<Record<string, string>>,
+  owner?: FileOwner,
+): Promise<void> {
   for (const [name, value] of Object.entries(env)) {
     if (ENV_NAME.test(name) && !value.includes("\0")) continue;
     throw new AppError("invalid-request", { message: "A secret variable cannot be set.", details: { name } });
@@ -63,11 +78,18 @@ export async function writeSecretEnv(secretDir: string, env: Readonly<Record<str
   const entries = Object.entries(env).map(([name, value]) => `${name}=${oneLine(value)}\n`);
   await mkdir(secretDir, { recursive: true, mode: 0o700 });
   await writeWhereChanged(join(secretDir, "env"), entries.join(""));
+  await giveTo(owner, [join(secretDir, "env"), secretDir]);
 }
 
 /** Removes both folders of a pod that is over. Idempotent. */
 export async function removePodFiles(dirs: { readonly podDir: string; readonly secretDir: string }): Promise<void> {
   await Promise.all([dirs.secretDir, dirs.podDir].map((dir) => rm(dir, { recursive: true, force: true })));
+}
+
+/** The SSH server takes keys only from files and folders that belong to root of its pod. */
+async function giveTo(owner: FileOwner | undefined, paths: readonly string[]): Promise<void> {
+  if (owner === undefined) return;
+  await Promise.all(paths.map((path) => chown(path, owner.uid, owner.gid)));
 }
 
 /** The kit's environment script undoes this. */

@@ -46,6 +46,9 @@ export class FakeRuntime implements ContainerRuntime {
     Runtimes: { runc: {} },
     DefaultRuntime: "runc",
     SecurityOptions: ["name=seccomp,profile=builtin"],
+    MemoryLimit: true,
+    CpuCfsQuota: true,
+    PidsLimit: true,
   });
   readonly #failures = new Map<Verb, Error[]>();
   readonly #subscribers = new Set<{ label: string; push: (event: RuntimeEvent) => void }>();

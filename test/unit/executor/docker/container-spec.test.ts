@@ -56,11 +56,11 @@ describe("a pod's container", () => {
   it("sees nothing of the host but its own files, and those read-only", () => {
     const { Mounts } = containerSpec(INPUT).HostConfig;
 
-    expect(Mounts.filter(({ Type }) => Type === "bind")).toEqual([
-      { Type: "bind", Source: "/kit", Target: "/.lium/k", ReadOnly: true },
-      { Type: "bind", Source: "/pod", Target: "/.lium/pod", ReadOnly: true },
-      { Type: "bind", Source: "/secret", Target: "/.lium/secret", ReadOnly: true },
-    ]);
+    expect(Mounts.map(({ Source }) => Source)).toEqual(expect.arrayContaining(["/kit", "/pod", "/secret"]));
+    for (const mount of Mounts) {
+      expect(mount).toMatchObject({ Type: "bind", ReadOnly: true });
+      expect(mount.Source).toMatch(/^\/(kit|pod|secret)\b/);
+    }
   });
 
   it("is in its own network, with the host's runtime and name servers", () => {

@@ -16,6 +16,8 @@ describe("toEngineInfo", () => {
       Runtimes: { runc: { path: "runc" }, crun: { path: "/usr/bin/crun" } },
       DefaultRuntime: "runc",
       SecurityOptions: ["name=seccomp,profile=builtin", "name=userns"],
+      MemoryLimit: true,
+      PidsLimit: true,
     });
 
     expect(info).toEqual({
@@ -25,6 +27,7 @@ describe("toEngineInfo", () => {
       runtimes: ["runc", "crun"],
       defaultRuntime: "runc",
       securityOptions: ["name=seccomp,profile=builtin", "name=userns"],
+      limits: { memory: true, cpu: false, pids: true },
     });
   });
 
