@@ -9,8 +9,19 @@ import { kitPackages } from "./local-stack.ts";
 import { applySteps, type Say } from "./step.ts";
 
 const SET_UP_DEADLINE_MS = 30 * 60_000;
-/** Real clients of the suite, and what its checks of this repository run. */
-const TEST_PACKAGES = ["openssh-client", "rsync", "mmdebstrap", "shellcheck", "procps", "iproute2", "nftables", "crun"];
+/** Real clients of the suite, a compiler for the library that plays a driver's, and what its checks of this repository run. */
+const TEST_PACKAGES = [
+  "openssh-client",
+  "rsync",
+  "mmdebstrap",
+  "shellcheck",
+  "procps",
+  "iproute2",
+  "nftables",
+  "crun",
+  "gcc",
+  "libc6-dev",
+];
 
 export async function prepareTests({ stateDir, say }: { stateDir: string; say: Say }): Promise<EngineHandle> {
   const signal = AbortSignal.timeout(SET_UP_DEADLINE_MS);

@@ -86,6 +86,16 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
     why: "the agent's certificate is made in one place, and pinned by its fingerprint everywhere else",
   },
   { target: ["npm:uuid"], owners: ["common/"], why: "ids are made in one place, so that all of them sort by time" },
+  {
+    target: ["npm:koffi"],
+    owners: ["executor/gpus/nvidia/nvml/library.ts"],
+    why: "a driver's library may hang or crash its process, so only a worker that may be killed loads it",
+  },
+  {
+    target: ["npm:node-nvidia-smi"],
+    owners: ["executor/gpus/nvidia/node-smi/child.ts"],
+    why: "it has no time limit and may throw where nobody can catch, so only a child that may be killed calls it",
+  },
 ];
 
 const DIRECTIONS: readonly Rule[] = [
