@@ -8,12 +8,11 @@ import Dockerode from "dockerode";
 
 import { systemClock } from "../../common/clock.ts";
 import { parseImageRef } from "../../protocol/image-ref.ts";
-import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
 import { createDockerImages } from "./dockerode-images.ts";
 import { toEngineInfo } from "./engine-info.ts";
-import { engineError, statusOf } from "./errors.ts";
-import { linesOf } from "./log-stream.ts";
+import { readLogs } from "./engine-logs.ts";
+import { engineError } from "./errors.ts";
 import type {
   ContainerRuntime,
   ContainerSpec,
@@ -59,7 +58,7 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
     inspect: (name, signal) => inspect(docker, name, signal),
     exec: (name, argv, signal) => bounded("exec", READ_DEADLINE_MS, signal, () => execIn(docker, name, argv)),
     list: (label, signal) => list(docker, label, signal),
-    logs: (name, query, signal) => logs(docker, { name, query, signal }),
+    logs: (name, query, signal) => readLogs(docker, { name, query, signal }),
     events: (label, signal) => events(docker, label, signal),
   };
 }
@@ -153,35 +152,6 @@ function list(docker: Dockerode, label: string, signal: AbortSignal): Promise<Li
     const rows = await docker.listContainers({ all: true, filters: { label: [label] }, abortSignal });
     return rows.map(({ Names: [name = ""], Labels }) => ({ name: name.replace(/^\//, ""), labels: Labels }));
   });
-}
-
-interface LogsInput {
-  readonly name: string;
-  readonly query: LogQuery;
-  readonly signal: AbortSignal;
-}
-
-async function* logs(docker: Dockerode, { name, query, signal }: LogsInput): AsyncGenerator<LogLine> {
-  const options = {
-    stdout: true,
-    stderr: true,
-    timestamps: true,
-    tail: query.tail,
-    ...(query.since === undefined ? {} : { since: Date.parse(query.since) / 1000 }),
-    abortSignal: signal,
-  };
-  try {
-    const container = docker.getContainer(name);
-    if (!query.follow) {
-      yield* linesOf([await container.logs({ ...options, follow: false })]);
-      return;
-    }
-    const stream = await container.logs({ ...options, follow: true });
-    yield* linesOf(buffersOf(stream));
-  } catch (error) {
-    if (signal.aborted || statusOf(error) === 404) return;
-    throw engineError(error, "logs");
-  }
 }
 
 async function* events(docker: Dockerode, label: string, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {

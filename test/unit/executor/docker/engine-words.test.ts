@@ -72,6 +72,23 @@ describe("linesOf", () => {
     );
   });
 
+  it("puts a line together that the engine cut into pieces, each with a time of its own", async () => {
+    const [first, second] = ["2026-01-01T00:00:00.000000001Z", "2026-01-01T00:00:00.000000002Z"];
+
+    const lines = await collect([frame(1, `${first} one `), frame(1, `${first} line\n`), frame(1, `${second} next\n`)]);
+
+    expect(lines).toEqual([
+      { at: first, stream: "stdout", line: "one line" },
+      { at: second, stream: "stdout", line: "next" },
+    ]);
+  });
+
+  it("refuses a frame that would not fit into memory", async () => {
+    const header = Buffer.from([1, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]);
+
+    await expect(collect([header])).rejects.toMatchObject({ code: "engine-error" });
+  });
+
   it("a line without an end does not grow for ever", async () => {
     const lines = await collect(Array.from({ length: 300 }, () => frame(1, `T ${"x".repeat(1_000)}`)));
 
