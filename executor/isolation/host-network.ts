@@ -23,11 +23,12 @@ export interface HostNetwork {
 /** The second is what the engine reads where the first names only the local stub of systemd-resolved. */
 const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
-export async function readHostNetwork(): Promise<HostNetwork> {
+/** `proc`: the folder of a process in that network. */
+export async function readHostNetwork(proc = "/proc/self"): Promise<HostNetwork> {
   const [routes, devices, ...resolvers] = await Promise.all([
-    readFile("/proc/net/route", "utf8"),
-    readFile("/proc/net/dev", "utf8"),
-    ...RESOLVER_FILES.map((path) => readFile(path, "utf8").catch(() => "")),
+    readFile(`${proc}/net/route`, "utf8"),
+    readFile(`${proc}/net/dev`, "utf8"),
+    ...RESOLVER_FILES.map((path) => readFile(`${proc}/root${path}`, "utf8").catch(() => "")),
   ]);
   return {
     routes: [...parseRoutes(routes), ...routesOfInterfaces(networkInterfaces())],

@@ -125,7 +125,7 @@ export class Isolation {
 export async function createIsolation(
   deps: Omit<IsolationDeps, "nft" | "readHostNetwork"> & Partial<IsolationDeps>,
 ): Promise<Isolation> {
-  return new Isolation({ nft: "nft", readHostNetwork, ...deps }, await readOpenFilesLimit());
+  return new Isolation({ nft: "nft", readHostNetwork: () => readHostNetwork(), ...deps }, await readOpenFilesLimit());
 }
 
 /** Ours is the best guess at the engine's, which cannot give a container more than it has on hosts that take root's right to. */
