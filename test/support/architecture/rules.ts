@@ -142,6 +142,7 @@ const DIRECTIONS: readonly Rule[] = [
       "executor/pods/plan.ts",
       "executor/pods/claims.ts",
       "executor/pods/admission.ts",
+      "executor/strays/decide.ts",
       "agent/fleet/",
     ],
     except: ["agent/fleet/reconcile.ts"],
