@@ -235,6 +235,11 @@ export const ERRORS = {
     impact: "The program did not start.",
     remedy: "Correct the key that is named, in the file that is named.",
   },
+  "state-too-new": {
+    status: 409,
+    impact: "The program did not start, and its state was not touched.",
+    remedy: "Run the version that wrote it, or take it a step back with that version: `state downgrade`.",
+  },
   "already-exists": {
     status: 409,
     impact: "Nothing was overwritten.",
@@ -254,6 +259,11 @@ export const ERRORS = {
     status: 503,
     impact: "The other side could not be reached; nothing is known about the outcome.",
     remedy: "Check the address and that the program runs, then try again.",
+  },
+  "log-reader-too-slow": {
+    status: 408,
+    impact: "The log was read more slowly than the pod writes it, and reading was ended; the pod goes on.",
+    remedy: "Read again with `since` or a smaller `tail`, from nearer to the agent.",
   },
   "deadline-exceeded": {
     status: 504,

@@ -117,7 +117,7 @@ export const operatorApi = {
     query: LogQuery,
     response: LogLine,
     answer: "ndjson",
-    errors: ["pod-not-found", "host-unreachable"],
+    errors: ["pod-not-found", "host-unreachable", "log-reader-too-slow"],
   }),
   podEvents: route({
     ...open,

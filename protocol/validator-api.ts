@@ -144,7 +144,7 @@ export const validatorApi = {
     response: LogLine,
     answer: "ndjson",
     status: 200,
-    errors: ["pod-not-found", "host-unreachable"],
+    errors: ["pod-not-found", "host-unreachable", "log-reader-too-slow"],
   }),
   podEvents: route({
     ...signed,

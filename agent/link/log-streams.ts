@@ -9,11 +9,18 @@ import type { LogLine, LogQuery, Reason } from "../../protocol/pod.ts";
 
 export type StreamFrame = Extract<ToAgent, { type: "item" | "done" | "failed" }>;
 
-/** How much text may wait for one reader. */
+/** How much may wait for one reader, and for all readers of one host together. */
 const MAX_WAITING_BYTES = 8 * 2 ** 20;
+const MAX_WAITING_FOR_ALL_BYTES = 32 * 2 ** 20;
+/** What a line takes besides its text: an empty one is not free. */
+const LINE_OVERHEAD_BYTES = 128;
+const FORGET_LINES = 4_096;
 
 interface Stream {
-  readonly lines: LogLine[];
+  readonly id: number;
+  lines: LogLine[];
+  /** Of the lines that have come, how many are read. */
+  read: number;
   waitingBytes: number;
   /** Set once nothing more will come. */
   end: { readonly error?: AppError } | undefined;
@@ -32,16 +39,16 @@ export class LogStreams {
   /** Ends when the host has told all or the signal aborts; throws what the host refused it with. */
   async *open(podId: PodId, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
     const id = (this.#lastId += 1);
-    const stream: Stream = { lines: [], waitingBytes: 0, end: undefined, wake: () => undefined };
+    const stream: Stream = { id, lines: [], read: 0, waitingBytes: 0, end: undefined, wake: () => undefined };
     this.#streams.set(id, stream);
     const onAbort = (): void => stream.wake();
     signal.addEventListener("abort", onAbort, { once: true });
     this.#send({ type: "logs", id, podId, query });
     try {
       while (!signal.aborted) {
-        const line = stream.lines.shift();
+        const line = nextLine(stream);
         if (line !== undefined) {
-          stream.waitingBytes -= line.line.length;
+          stream.waitingBytes -= costOf(line);
           yield line;
         } else if (stream.end !== undefined) {
           if (stream.end.error !== undefined) throw stream.end.error;
@@ -61,7 +68,7 @@ export class LogStreams {
     if (stream === undefined || stream.end !== undefined) return;
     switch (frame.type) {
       case "item":
-        this.#add(frame.id, stream, frame.lines);
+        this.#add(stream, frame.lines);
         break;
       case "done":
         stream.end = {};
@@ -81,16 +88,26 @@ export class LogStreams {
     }
   }
 
-  #add(id: number, stream: Stream, lines: readonly LogLine[]): void {
+  #add(stream: Stream, lines: readonly LogLine[]): void {
     for (const line of lines) {
       stream.lines.push(line);
-      stream.waitingBytes += line.line.length;
+      stream.waitingBytes += costOf(line);
     }
-    if (stream.waitingBytes <= MAX_WAITING_BYTES) return;
-    this.#send({ type: "cancel", id });
-    stream.lines.length = 0;
-    const message = "The log lines were read too slowly; read again with `since` or a smaller `tail`.";
-    stream.end = { error: new AppError("deadline-exceeded", { message }) };
+    if (stream.waitingBytes > MAX_WAITING_BYTES) this.#letGo(stream);
+    const all = [...this.#streams.values()];
+    if (all.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0) <= MAX_WAITING_FOR_ALL_BYTES) return;
+    const slowest = all.reduce((a, b) => (b.waitingBytes > a.waitingBytes ? b : a));
+    this.#letGo(slowest);
+  }
+
+  /** What waits for this reader is given up, and the reader told so when it reads on. */
+  #letGo(stream: Stream): void {
+    this.#send({ type: "cancel", id: stream.id });
+    stream.lines = [];
+    stream.read = 0;
+    stream.waitingBytes = 0;
+    stream.end = { error: new AppError("log-reader-too-slow") };
+    stream.wake();
   }
 
   /** A host that has more to tell is told to stop. */
@@ -98,6 +115,21 @@ export class LogStreams {
     if (this.#streams.get(id)?.end === undefined) this.#send({ type: "cancel", id });
     this.#streams.delete(id);
   }
+}
+
+/** Forgets what is read now and then, and not with every line: taking the first of many thousand moves all the others. */
+function nextLine(stream: Stream): LogLine | undefined {
+  const line = stream.lines[stream.read];
+  if (line === undefined) return undefined;
+  stream.read += 1;
+  if (stream.read < FORGET_LINES && stream.read < stream.lines.length) return line;
+  stream.lines = stream.lines.slice(stream.read);
+  stream.read = 0;
+  return line;
+}
+
+function costOf({ line }: LogLine): number {
+  return line.length + LINE_OVERHEAD_BYTES;
 }
 
 function errorOf({ code, message, details }: Reason): AppError {

@@ -11,6 +11,7 @@ import type { PodId } from "../../protocol/ids.ts";
 import { helloBytes, type ToAgent, ToExecutor } from "../../protocol/link.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, WantedPod } from "../../protocol/pod.ts";
 import { LINK_VERSION } from "../../protocol/version.ts";
+import { batchesOf, LogPace } from "./log-flow.ts";
 import type { Membership } from "./membership.ts";
 
 /** This host's identity: an ed25519 key that never leaves it. */
@@ -64,6 +65,9 @@ const EVENTS_A_FRAME = 500;
 const MAX_BUFFERED_BYTES = 16 * 2 ** 20;
 /** Logs wait while so much is unsent. */
 const SLOW_BUFFERED_BYTES = 2 ** 20;
+const LOG_BATCH_BYTES = 64 * 2 ** 10;
+/** Of all logs of the host together. */
+const LOG_PACE = { burstBytes: 4 * 2 ** 20, bytesPerSecond: 2 * 2 ** 20 };
 
 /** What is said on one connection. */
 export class Session {
@@ -71,12 +75,14 @@ export class Session {
   readonly #deps: SessionDeps;
   readonly #over: AbortSignal;
   readonly #streams = new Map<number, AbortController>();
+  readonly #pace: LogPace;
   welcomed = false;
 
   constructor(socket: WebSocket, deps: SessionDeps, over: AbortSignal) {
     this.#socket = socket;
     this.#deps = deps;
     this.#over = over;
+    this.#pace = new LogPace(LOG_PACE, deps);
   }
 
   async receive(text: string): Promise<void> {
@@ -150,13 +156,15 @@ export class Session {
     this.#streams.set(id, cancel);
     const signal = AbortSignal.any([cancel.signal, this.#over]);
     try {
-      for await (const line of this.#deps.pods.logs(podId, query, signal)) {
-        this.#send({ type: "item", id, lines: [line] });
+      const lines = this.#deps.pods.logs(podId, query, signal);
+      for await (const batch of batchesOf(lines, LOG_BATCH_BYTES)) {
+        this.#send({ type: "item", id, lines: [...batch.lines] });
+        await this.#pace.spend(batch.bytes, signal);
         await this.#drained(signal);
-        if (signal.aborted) break;
       }
       this.#send({ type: "done", id });
     } catch (error) {
+      if (signal.aborted) return;
       const { code, message } = toAppError(error);
       this.#send({ type: "failed", id, reason: { code, message } });
     } finally {
@@ -164,11 +172,9 @@ export class Session {
     }
   }
 
-  /** A slow reader of logs slows the reading down, not the memory up. */
+  /** A slow link slows the reading of logs down, not the memory up. */
   async #drained(signal: AbortSignal): Promise<void> {
-    while (this.#socket.bufferedAmount > SLOW_BUFFERED_BYTES && !signal.aborted) {
-      await this.#deps.clock.sleep(20, signal).catch(() => undefined);
-    }
+    while (this.#socket.bufferedAmount > SLOW_BUFFERED_BYTES) await this.#deps.clock.sleep(20, signal);
   }
 
   #send(frame: ToAgent): void {

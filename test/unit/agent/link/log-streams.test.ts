@@ -40,8 +40,37 @@ describe("a log stream", () => {
 
     for (let n = 0; n < 9; n += 1) streams.take({ type: "item", id: 1, lines: lines(1, 2 ** 20) });
 
-    await expect(reader.next()).rejects.toMatchObject({ code: "deadline-exceeded" });
+    await expect(reader.next()).rejects.toMatchObject({ code: "log-reader-too-slow" });
     expect(sent.slice(1)).toEqual([{ type: "cancel", id: 1 }]);
+  });
+
+  it("counts lines without text too", async () => {
+    const { sent, streams, reader } = opened();
+    const first = reader.next();
+    streams.take({ type: "item", id: 1, lines: lines(1, 1) });
+    await first;
+
+    for (let n = 0; n < 100; n += 1) streams.take({ type: "item", id: 1, lines: lines(1_000, 0) });
+
+    await expect(reader.next()).rejects.toMatchObject({ code: "log-reader-too-slow" });
+    expect(sent.at(-1)).toEqual({ type: "cancel", id: 1 });
+  });
+
+  it("lets the slowest reader go when all of them together hold too much", async () => {
+    const { sent, streams } = opened();
+    const readers = [1, 2, 3, 4, 5, 6].map(() => streams.open(podId(1), QUERY, NEVER));
+    const firsts = readers.map((reader) => reader.next());
+    for (const id of [1, 2, 3, 4, 5, 6]) streams.take({ type: "item", id, lines: lines(1, 1) });
+    await Promise.all(firsts);
+
+    for (const id of [1, 2, 3, 4, 5, 6]) {
+      const megabytes = id === 3 ? 7 : 5.5;
+      streams.take({ type: "item", id, lines: lines(1, megabytes * 2 ** 20) });
+    }
+
+    expect(sent.filter(({ type }) => type === "cancel")).toEqual([{ type: "cancel", id: 3 }]);
+    await expect(readers[2]?.next()).rejects.toMatchObject({ code: "log-reader-too-slow" });
+    expect(await readers[5]?.next()).toMatchObject({ done: false });
   });
 
   it("has room again for what was read", async () => {
