@@ -9,7 +9,7 @@ import { kitPackages } from "./local-stack.ts";
 import { applySteps, type Say } from "./step.ts";
 
 const SET_UP_DEADLINE_MS = 30 * 60_000;
-/** Real clients of the suite, a compiler for the library that plays a driver's, and what its checks of this repository run. */
+/** Real clients of the suite, a registry, a compiler for the library that plays a driver, and what its checks run. */
 const TEST_PACKAGES = [
   "openssh-client",
   "rsync",
@@ -19,6 +19,7 @@ const TEST_PACKAGES = [
   "iproute2",
   "nftables",
   "crun",
+  "docker-registry",
   "gcc",
   "libc6-dev",
 ];
