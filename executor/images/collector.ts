@@ -88,6 +88,11 @@ export class ImageCollector {
     await this.#done;
   }
 
+  /** As of the last look; undefined when it could never be measured. */
+  get usage(): DiskUsage | undefined {
+    return this.#usage;
+  }
+
   /** Why no new pod may be taken, as of the last look; undefined when there is room, or when nothing is known. */
   pressure(): Reason | undefined {
     if (!this.#isAbove("refuse") || this.#usage === undefined) return undefined;

@@ -45,6 +45,8 @@ export class FaultyRegistry implements AsyncDisposable {
   /** Who may pull; everybody while undefined. */
   accounts: readonly Account[] | undefined;
   readonly asked: Asked[] = [];
+  /** Digests of blobs that are on their way, one for each connection that waits for one. */
+  readonly sending: string[] = [];
   readonly #images: TestImage[] = [];
   readonly #server: Server;
   readonly #faults = new Map<Fault, number>();
@@ -122,6 +124,8 @@ export class FaultyRegistry implements AsyncDisposable {
     if (image === undefined || body === undefined) {
       return void response.writeHead(404, JSON_BODY).end(errorBody("BLOB_UNKNOWN", "blob unknown"));
     }
+    this.sending.push(reference);
+    response.once("close", () => this.sending.splice(this.sending.indexOf(reference), 1));
     const isNoise = image.layers.indexOf(reference) > 0;
     const fault = isNoise ? this.#take(this.layerFault) : undefined;
     await send(request, response, { headers: { "docker-content-digest": reference }, body, fault });
@@ -169,7 +173,9 @@ async function send(request: IncomingMessage, response: ServerResponse, sending:
   });
 }
 
+/** Other bytes that are as well-formed: JSON takes a blank at its end. */
 function spoiled(body: Buffer): Buffer {
+  if (body.at(-1) === "}".charCodeAt(0)) return Buffer.concat([body, Buffer.from(" ")]);
   const copy = Buffer.from(body);
   copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
   return copy;

@@ -15,6 +15,7 @@ import { busyboxImage } from "../images.ts";
 
 const SAVE_DEADLINE_MS = 60_000;
 const TAR_BLOCK = 512;
+const NOTHING = Buffer.alloc(0);
 export const MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG_TYPE = "application/vnd.docker.container.image.v1+json";
 const LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip";
@@ -35,12 +36,20 @@ export interface TestImageInput {
   readonly tag?: string;
   /** One layer of noise for each of these sizes. */
   readonly noiseBytes: readonly number[];
+  /** So many empty files in one more layer. */
+  readonly emptyFiles?: number;
 }
 
 /** Makes an image that no engine has seen. */
-export async function makeTestImage({ name, tag = "1", noiseBytes }: TestImageInput): Promise<TestImage> {
-  const layers = [await busyboxLayer(), ...noiseBytes.map((size, index) => tarOf(`noise-${index}`, noise(size)))];
-  const packed = layers.map((layer) => gzipSync(layer, { level: 1 }));
+export async function makeTestImage(input: TestImageInput): Promise<TestImage> {
+  const { name, tag = "1", noiseBytes, emptyFiles = 0 } = input;
+  const layers = [
+    await busyboxLayer(),
+    ...noiseBytes.map((size, index) => tarOf([[`noise-${index}`, noise(size)]])),
+    ...(emptyFiles === 0 ? [] : [tarOf(Array.from({ length: emptyFiles }, (_, at) => [`${name}-${at}`, NOTHING]))]),
+  ];
+  // Packing noise would take long and make it no smaller.
+  const packed = layers.map((layer) => gzipSync(layer, { level: 0 }));
   const config = Buffer.from(
     JSON.stringify({
       architecture: "amd64",
@@ -87,16 +96,24 @@ async function busyboxLayer(): Promise<Buffer> {
   }
 }
 
-/** A tar archive with one file. */
-function tarOf(path: string, content: Buffer): Buffer {
+/** A tar archive of files at its top. */
+function tarOf(files: readonly (readonly [path: string, content: Buffer])[]): Buffer {
+  const entries = files.flatMap(([path, content]) => {
+    const padding = Buffer.alloc((TAR_BLOCK - (content.length % TAR_BLOCK)) % TAR_BLOCK);
+    return [tarHeader(path.replaceAll("/", "-"), content.length), content, padding];
+  });
+  return Buffer.concat([...entries, Buffer.alloc(2 * TAR_BLOCK)]);
+}
+
+function tarHeader(path: string, size: number): Buffer {
   const header = Buffer.alloc(TAR_BLOCK);
   const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, "0")}\0`;
   header.write(path, 0);
-  header.write(octal(0o644, 7) + octal(0, 7) + octal(0, 7) + octal(content.length, 11) + octal(0, 11), 100);
+  header.write(octal(0o644, 7) + octal(0, 7) + octal(0, 7) + octal(size, 11) + octal(0, 11), 100);
+  // The checksum is taken with blanks in its own place.
   header.write("        0", 148);
   header.write("ustar\x0000", 257);
   const checksum = header.reduce((sum, byte) => sum + byte, 0);
-  header.write(`${checksum.toString(8).padStart(6, "0")}\0 `, 148);
-  const padding = Buffer.alloc((TAR_BLOCK - (content.length % TAR_BLOCK)) % TAR_BLOCK);
-  return Buffer.concat([header, content, padding, Buffer.alloc(2 * TAR_BLOCK)]);
+  header.write(`${octal(checksum, 6)} `, 148);
+  return header;
 }
