@@ -3,6 +3,7 @@
  * calling, by the bytes as they came; only then what is asked; the handler last. The one file that imports Fastify.
  */
 import { randomUUID } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -61,6 +62,8 @@ export interface HttpLimits {
   readonly arrivalMs: number;
   /** How long a `json` answer may take. */
   readonly answerMs: number;
+  /** How long the reader of a stream may take nothing of what waits for it; it is dropped before twice that. */
+  readonly unreadMs: number;
   readonly connections: number;
 }
 
@@ -69,6 +72,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   headMs: 10_000,
   arrivalMs: 30_000,
   answerMs: 90_000,
+  unreadMs: 30_000,
   connections: 1_024,
 };
 
@@ -226,7 +230,7 @@ interface Lines {
 }
 
 async function sendLines({ request, reply, route, answer, judge, signal, context }: Lines): Promise<FastifyReply> {
-  const { clock, log } = context;
+  const { clock, log, limits } = context;
   if (!isStream(answer)) throw new Error(`The handler of ${route.path} gave no stream`);
   const items = await afterFirst(answer, { clock, withinMs: HEAD_WITHIN_MS, signal });
   const lines = toLines(items, (error) => {
@@ -237,9 +241,30 @@ async function sendLines({ request, reply, route, answer, judge, signal, context
   reply.hijack();
   reply.raw.writeHead(route.status, { "content-type": NDJSON });
   reply.raw.flushHeaders();
+  void dropStalled(reply.raw, { clock, everyMs: limits.unreadMs, signal });
   // It fails only when the reader leaves, which is how most streams end.
   await pipeline(Readable.from(lines, { objectMode: false }), reply.raw).catch(() => undefined);
   return reply;
+}
+
+/** Ends the connection of a reader that took nothing between two looks although something waited. */
+async function dropStalled(
+  response: ServerResponse,
+  { clock, everyMs, signal }: { clock: Clock; everyMs: number; signal: AbortSignal },
+): Promise<void> {
+  for (let before = -1; ;) {
+    // The sleep rejects once the answer is over, one way or the other.
+    if (
+      await clock.sleep(everyMs, signal).then(
+        () => false,
+        () => true,
+      )
+    )
+      return;
+    const sent = response.socket?.bytesWritten ?? 0;
+    if (response.writableNeedDrain && sent === before) return void response.destroy();
+    before = sent;
+  }
 }
 
 function isStream(value: unknown): value is AsyncIterable<unknown> {

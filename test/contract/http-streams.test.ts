@@ -1,6 +1,7 @@
 /** Streams and the close, over real connections. */
 import { describe, expect, it } from "vitest";
 
+import { DEFAULT_LIMITS } from "../../common/http-server.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { collect, connect, startSmallServer } from "../support/small-server.ts";
@@ -128,6 +129,47 @@ describe("a stream", () => {
     expect(made).toBeGreaterThan(0);
     expect(made).toBeLessThan(500);
     socket.destroy();
+  });
+
+  it("drops a reader that takes nothing for too long, and tells the items", async () => {
+    const over = Promise.withResolvers<void>();
+    const text = "x".repeat(100_000);
+    const { port } = await startSmallServer({
+      limits: { ...DEFAULT_LIMITS, unreadMs: 50 },
+      handlers: {
+        async *count({ signal }) {
+          signal.addEventListener("abort", () => over.resolve());
+          for (let n = 0; ; n += 1) yield { n, text };
+        },
+      },
+    });
+
+    const socket = connect(port, "GET /count HTTP/1.1\r\nHost: a\r\n\r\n");
+    socket.pause();
+
+    await over.promise;
+  });
+
+  it("keeps a reader for whom there is nothing to read", async () => {
+    const next = Promise.withResolvers<void>();
+    const clock = new FakeClock();
+    const { client } = await startSmallServer({
+      clock,
+      handlers: {
+        async *count() {
+          yield { n: 0 };
+          await next.promise;
+          yield { n: 1 };
+        },
+      },
+    });
+    const items = client.count({})[Symbol.asyncIterator]();
+    await items.next();
+
+    for (let look = 0; look < 5; look += 1) await clock.advance(DEFAULT_LIMITS.unreadMs);
+    next.resolve();
+
+    expect((await items.next()).value).toEqual({ n: 1 });
   });
 });
 
