@@ -132,6 +132,14 @@ describe("a container whose shim is stopped", () => {
     expect(ms).toBeLessThanOrEqual(60_000);
   });
 
+  it("does not get the time to end by itself that a sound one gets", async () => {
+    await wedged();
+
+    const { ms } = await timed(endContainer(request, deps(), signal));
+
+    expect(ms).toBeLessThan(1_000);
+  });
+
   it("is thawed first where it is frozen too", async () => {
     const { id } = await wedged();
     processes.add(id, "members", { state: "D", waitsIn: "freezer" });
@@ -279,6 +287,13 @@ describe("a port", () => {
     const { result } = await timed(endContainer(request, deps(), signal));
 
     expect(result).toMatchObject({ kind: "stuck", survivors: [], heldPorts: [{ hostPort: 40_001, pid: 77 }] });
+  });
+
+  it("is not free while the container itself publishes it", async () => {
+    processes.holders.push({ ...PORTS[0], pid: 77, command: "docker-proxy" });
+    engine.othersPorts.push({ ...PORTS[0], containerName: NAME });
+
+    expect(await portsTrulyFree(request, deps(), signal)).toBe(false);
   });
 
   it("is no longer the container's when another one publishes it, or a program of the host took it", async () => {
