@@ -1,7 +1,7 @@
 /** The ladder: which rung is climbed when, what is told when nothing helps, and that repeating it is harmless. */
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { endContainer, haltContainer, portsTrulyFree, stuckError } from "../../../../executor/pods/ending.ts";
+import { endContainer, haltContainer, stuckError } from "../../../../executor/pods/ending.ts";
 import { AppError } from "../../../../protocol/errors.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { FakeEnding } from "../../../support/fake-ending.ts";
@@ -276,33 +276,10 @@ it("nothing is killed and nothing concluded while the engine does not answer", a
   expect(processes.killed).toEqual([]);
 });
 
-describe("a port", () => {
-  it("is free when nobody listens on it", async () => {
-    expect(await portsTrulyFree(request, deps(), signal)).toBe(true);
-  });
+it("a port on which a proxy of the engine listens for nobody makes the end stuck", async () => {
+  processes.holders.push({ ...PORTS[0], pid: 77, command: "docker-proxy" });
 
-  it("is not free while a proxy of the engine listens for nobody", async () => {
-    processes.holders.push({ ...PORTS[0], pid: 77, command: "docker-proxy" });
+  const { result } = await timed(endContainer(request, deps(), signal));
 
-    const { result } = await timed(endContainer(request, deps(), signal));
-
-    expect(result).toMatchObject({ kind: "stuck", survivors: [], heldPorts: [{ hostPort: 40_001, pid: 77 }] });
-  });
-
-  it("is not free while the container itself publishes it", async () => {
-    processes.holders.push({ ...PORTS[0], pid: 77, command: "docker-proxy" });
-    engine.othersPorts.push({ ...PORTS[0], containerName: NAME });
-
-    expect(await portsTrulyFree(request, deps(), signal)).toBe(false);
-  });
-
-  it("is no longer the container's when another one publishes it, or a program of the host took it", async () => {
-    processes.holders.push(
-      { ...PORTS[0], pid: 77, command: "docker-proxy" },
-      { ...PORTS[0], pid: 8, command: "nginx" },
-    );
-    engine.othersPorts.push({ ...PORTS[0], containerName: "somebody-else" });
-
-    expect(await portsTrulyFree(request, deps(), signal)).toBe(true);
-  });
+  expect(result).toMatchObject({ kind: "stuck", survivors: [], heldPorts: [{ hostPort: 40_001, pid: 77 }] });
 });
