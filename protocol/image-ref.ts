@@ -103,8 +103,8 @@ function checkName(registry: string, repository: string): void {
   if (!REGISTRY.test(registry)) throw refusal("the registry is not a host name with an optional port");
   if (repository !== repository.toLowerCase()) throw refusal("the repository must be in lower case");
   if (!REPOSITORY.test(repository)) throw refusal("the repository has a character or a separator that Docker refuses");
-  if (registry.length + 1 + repository.length > MAX_NAME_LENGTH) {
-    throw refusal(`its name is longer than ${MAX_NAME_LENGTH} characters`);
+  if (repository.length > MAX_NAME_LENGTH) {
+    throw refusal(`its repository is longer than ${MAX_NAME_LENGTH} characters`);
   }
 }
 

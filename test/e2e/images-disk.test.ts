@@ -1,4 +1,4 @@
-/** Room on the engine's disk, with a real engine on a small disk that really fills up. */
+/** A real engine on a small disk: what it takes for a name, and what becomes of its images when the disk fills up. */
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -9,6 +9,7 @@ import { createDiskUsage } from "../../executor/images/disk-usage.ts";
 import { type DiskUsage, percentOf } from "../../executor/images/gc.ts";
 import type { Images } from "../../executor/images/images.ts";
 import { until } from "../support/arena/wait.ts";
+import { ACCEPTED_REFERENCES, REFUSED_REFERENCES } from "../support/image-references.ts";
 import { FaultyRegistry } from "../support/registry/faulty-registry.ts";
 import { makeTestImage, type TestImageInput } from "../support/registry/image-content.ts";
 import { realImages } from "../support/registry/real-images.ts";
@@ -65,6 +66,40 @@ async function fillUp(
 
 async function namesHere(): Promise<string[]> {
   return (await engine.store.list(signal)).flatMap(({ references }) => references);
+}
+
+describe("demand 11: references as the engine takes them", () => {
+  it("demand 11: the engine understands and prints each as we do, and refuses what we refuse", async () => {
+    const name = await serve("named", { noiseBytes: [] });
+    await engine.store.pull(name, { onProgress: () => undefined, inactivityMs: 60_000, signal });
+    const { id } = (await engine.store.image(name, signal)) ?? { id: "" };
+    const accepted = ACCEPTED_REFERENCES.filter(([text]) => !text.includes("@"));
+    const refused = REFUSED_REFERENCES.filter(([, text]) => text !== "");
+
+    const printed: (string | undefined)[] = [];
+    for (const [text] of accepted) printed.push(await named(id, text, name));
+    const outcomes = new Set<string | undefined>();
+    for (const [, text] of refused) outcomes.add(await named(id, text, name));
+
+    expect(accepted.length + refused.length).toBeGreaterThan(60);
+    expect(printed).toEqual(accepted.map(([, , familiar]) => familiar));
+    expect([...outcomes]).toEqual([undefined]);
+    await engine.store.remove(name, signal);
+  });
+});
+
+/** The name as the engine prints it after an image was given it; undefined when it refuses it. */
+async function named(id: string, text: string, knownAs: string): Promise<string | undefined> {
+  const image = engine.docker.getImage(id);
+  try {
+    await image.tag({ repo: text });
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 400) return undefined;
+    throw error;
+  }
+  const [tag] = (await image.inspect()).RepoTags.filter((one) => one !== knownAs);
+  await engine.docker.getImage(tag ?? "").remove();
+  return tag;
 }
 
 describe("demand 12: a disk that fills up", () => {
