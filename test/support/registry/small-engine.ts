@@ -52,9 +52,8 @@ export class SmallEngine implements AsyncDisposable {
     const places = { "config-file": "daemon.json", "exec-root": "exec", pidfile: "docker.pid" };
     const options = [
       ...Object.entries(places).map(([name, file]) => `--${name}=${join(folder, file)}`),
-      ...["bridge=none", "iptables=false", "ip6tables=false", "ip-forward=false", "ip-masq=false"].map(
-        (no) => `--${no}`,
-      ),
+      // Not bridge=none: an engine that is told so removes the machine's docker0.
+      ...["iptables=false", "ip6tables=false", "ip-forward=false", "ip-masq=false"].map((no) => `--${no}`),
       `--data-root=${root}`,
       `--host=unix://${join(folder, "docker.sock")}`,
     ];
