@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Clock } from "../../common/clock.ts";
 import type { KeyedLock } from "../../common/keyed-lock.ts";
 import type { Logger } from "../../common/logger.ts";
+import { startTicker } from "../../common/ticker.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { StrayFinding, StrayReport } from "../../protocol/host-api/strays.ts";
 import type { StrayObjects } from "../docker/stray-objects.ts";
@@ -16,6 +17,7 @@ import type { HostThings } from "./host-things.ts";
 
 export interface StraysOptions {
   readonly graceMs: number;
+  readonly everyMs: number;
   /** Whose entries are one folder for each pod. */
   readonly podFolders: readonly string[];
 }
@@ -43,14 +45,38 @@ export interface Sweep {
 
 /** A look at lists and folders; removing has limits of its own for each object. */
 const LOOK_MS = 30_000;
+/** What a start waits for the first sweep at most: one leftover that cannot end holds up no boot. */
+const FIRST_SWEEP_MS = 5_000;
 
 export class Strays {
   readonly #options: StraysOptions;
   readonly #deps: StraysDeps;
+  readonly #closing = new AbortController();
+  #done: Promise<void> | undefined;
 
   constructor(options: StraysOptions, deps: StraysDeps) {
     this.#options = options;
     this.#deps = deps;
+  }
+
+  /** Sweeps now and every so often; resolves after the first sweep, or after a while without it. To be called once. */
+  async start(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { signal } = this.#closing;
+    const first = Promise.withResolvers<void>();
+    const run = async (): Promise<void> => void (await this.sweep({ dryRun: false }, signal).finally(first.resolve));
+    const onError = (error: unknown): void => log.warn("leftovers could not be looked for", { error });
+    this.#done = startTicker({ clock, everyMs: this.#options.everyMs, run, onError }, signal).done;
+    const timer = new AbortController();
+    const patience = clock.sleep(FIRST_SWEEP_MS, AbortSignal.any([timer.signal, signal])).catch(() => undefined);
+    await Promise.race([first.promise, patience]);
+    timer.abort();
+  }
+
+  /** Stops sweeping; what is being removed is left to the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#done;
   }
 
   /** Looks once and removes what is due. One sweep at a time. Rejects only with the signal's reason. */

@@ -172,7 +172,7 @@ describe("demand 6: of ten leftovers of ours and more that look like them", () =
   const ending = { engine: createDockerEnding({ socketPath }), processes: linuxProcesses(), clock, log };
   const strays = (): Strays =>
     new Strays(
-      { graceMs: GRACE_MS, podFolders: [join(state, "pods")] },
+      { graceMs: GRACE_MS, everyMs: 60_000, podFolders: [join(state, "pods")] },
       {
         objects,
         things: linuxThings(),

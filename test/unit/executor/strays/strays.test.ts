@@ -22,7 +22,7 @@ let things: FakeThings;
 let clock: FakeClock;
 let memory: string | undefined;
 let known: Known | undefined;
-let end: (name: string) => Promise<EndResult>;
+let end: (name: string, signal: AbortSignal) => Promise<EndResult>;
 
 beforeEach(() => {
   objects = new FakeStrayObjects();
@@ -39,11 +39,11 @@ beforeEach(() => {
 /** Another instance over the same world: what a restart of the executor leaves. */
 function strays(): Strays {
   return new Strays(
-    { graceMs: GRACE_MS, podFolders: [`${STATE}/pods`] },
+    { graceMs: GRACE_MS, everyMs: 60_000, podFolders: [`${STATE}/pods`] },
     {
       objects,
       things,
-      end: (name) => end(name),
+      end: (name, until) => end(name, until),
       known: () => known,
       memory: { load: () => memory, save: (text) => (memory = text) },
       lock: createKeyedLock(),
@@ -210,4 +210,35 @@ it("two sweeps at once do not meet", async () => {
   await Promise.all([1, 2, 3].map(() => one.sweep({ dryRun: false, graceMs: 0 }, signal)));
 
   expect(most).toBe(1);
+});
+
+describe("a start", () => {
+  it("sweeps first, and then every so often until it is closed", async () => {
+    const subject = strays();
+    await subject.start();
+    litter();
+    await clock.advance(60_000);
+    const young = left();
+    await clock.advance(GRACE_MS);
+    await subject.close();
+
+    expect([young, left()]).toEqual([6, 0]);
+  });
+
+  it("does not wait for a leftover that does not end, and closing gives up on it", async () => {
+    litter();
+    await clock.advance(GRACE_MS);
+    end = async (_name, until) => {
+      await clock.sleep(3_600_000, until);
+      return { kind: "gone" };
+    };
+    const subject = strays();
+    const started = subject.start();
+    await clock.advance(5_000);
+    await started;
+
+    await subject.close();
+
+    expect(left()).toBe(6);
+  });
 });
