@@ -50,7 +50,6 @@ export const ExecutorConfig = z.strictObject({
     .prefault({}),
   pods: z
     .strictObject({
-      pullInactivitySeconds: z.number().positive().default(120),
       /** How long SSH may take to come up after a start. */
       probeSeconds: z.number().positive().default(20),
       /** How often a pod's SSH is tried while it runs. */

@@ -219,7 +219,15 @@ export const PodStatus = z.strictObject({
   gpus: z.array(GpuUuid),
   ports: z.array(PublishedPort),
   ssh: z.strictObject({ host: z.string(), port: z.int(), user: z.literal("root"), hostKey: z.string() }).optional(),
-  pull: z.strictObject({ doneBytes: z.int(), totalBytes: z.int() }).optional(),
+  pull: z
+    .strictObject({
+      doneBytes: z.int(),
+      totalBytes: z.int(),
+      bytesPerSecond: z.int().optional(),
+      /** Until all is downloaded; absent while nobody can know it. */
+      etaSeconds: z.int().optional(),
+    })
+    .optional(),
   exit: PodExit.optional(),
   /** Since when the renter does not pay, because of us: the first probe that failed. Absent while the pod can be used. */
   unbilledSince: Instant.optional(),

@@ -6,10 +6,7 @@ import { finished } from "node:stream/promises";
 
 import Dockerode from "dockerode";
 
-import { systemClock } from "../../common/clock.ts";
-import { parseImageRef } from "../../protocol/image-ref.ts";
 import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
-import { createDockerImages } from "./dockerode-images.ts";
 import { toEngineInfo } from "./engine-info.ts";
 import { readLogs } from "./engine-logs.ts";
 import { engineError } from "./errors.ts";
@@ -24,19 +21,11 @@ import type {
 
 export function createDockerRuntime(options: { readonly socketPath: string }): ContainerRuntime {
   const docker = new Dockerode({ socketPath: options.socketPath });
-  const images = createDockerImages({ socketPath: options.socketPath, clock: systemClock() });
   return {
     ping: (signal) => bounded("ping", READ_DEADLINE_MS, signal, async () => void (await docker.ping())),
     info: (signal) =>
       bounded("info", READ_DEADLINE_MS, signal, async () => {
         return toEngineInfo(await docker.info());
-      }),
-    // In full: without a tag the engine would pull every one that there is.
-    image: (reference, signal) => images.image(parseImageRef(reference).canonical, signal),
-    pull: (reference, { onProgress, ...pullOptions }) =>
-      images.pull(parseImageRef(reference).canonical, {
-        ...pullOptions,
-        onProgress: ({ doneBytes, totalBytes }) => onProgress({ doneBytes, totalBytes }),
       }),
     create: (spec, signal) =>
       bounded("create", WRITE_DEADLINE_MS, signal, async (abortSignal) => {

@@ -84,14 +84,6 @@ export interface SeenContainer {
 /** A container as a list shows it; `inspect` tells the rest. */
 export type ListedContainer = Pick<SeenContainer, "name" | "labels">;
 
-export interface PullOptions {
-  readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
-  /** Gives up with `image-pull-stalled` when the engine reports nothing for so long; there is no limit in total. */
-  readonly inactivityMs: number;
-  readonly signal: AbortSignal;
-}
-
 /** A container of ours changed; look again. */
 export interface RuntimeEvent {
   readonly containerName: string;
@@ -125,9 +117,6 @@ export interface ContainerRuntime {
   /** Whether the engine answers at all; cheap. */
   ping(signal: AbortSignal): Promise<void>;
   info(signal: AbortSignal): Promise<EngineInfo>;
-  /** The local image, or undefined when it has to be pulled. */
-  image(reference: string, signal: AbortSignal): Promise<ImageInfo | undefined>;
-  pull(reference: string, options: PullOptions): Promise<void>;
   /** Rejects with `name-taken` when a container of that name exists. Resolves with the container's id. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<string>;
   /** Rejects with `port-busy` when something else on the host listens on a published port. */

@@ -13,11 +13,13 @@ export interface AdmissionInput {
   readonly gpus: readonly Gpu[];
   readonly rentable: HostResources;
   readonly sealingKey: string;
+  /** Why no pod at all can be taken now. */
+  readonly pressure: Reason | undefined;
 }
 
 /** Why the pod is refused, or undefined when it is admitted. */
 export function refusalOf(input: AdmissionInput): Reason | undefined {
-  return gpuRefusal(input) ?? resourceRefusal(input) ?? secretRefusal(input);
+  return input.pressure ?? gpuRefusal(input) ?? resourceRefusal(input) ?? secretRefusal(input);
 }
 
 function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefined {

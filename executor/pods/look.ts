@@ -5,6 +5,7 @@ import type { EndingEngine } from "../docker/ending.ts";
 import { containerName } from "../docker/labels.ts";
 import type { SeenContainer } from "../docker/runtime.ts";
 import { readAuthorizedKeys, readHostKeyLine } from "../ssh/pod-files.ts";
+import { withImageAccess } from "./secrets.ts";
 import { goalOf, type PodRecord, type Seen } from "./state.ts";
 import type { StepDeps } from "./steps.ts";
 
@@ -12,25 +13,20 @@ import type { StepDeps } from "./steps.ts";
 export async function lookAt(
   record: PodRecord,
   fresh: boolean,
-  {
-    runtime,
-    ending,
-    dirsOf,
-    clock,
-    signal,
-  }: Pick<StepDeps, "runtime" | "ending" | "dirsOf" | "clock"> & { readonly signal: AbortSignal },
+  deps: StepDeps & { readonly signal: AbortSignal },
 ): Promise<Seen> {
+  const { runtime, images, ending, signal } = deps;
   const { podId, spec } = record.wanted;
-  const { podDir } = dirsOf(record);
-  const goal = goalOf(record, clock.now());
+  const { podDir } = deps.dirsOf(record);
+  const goal = goalOf(record, deps.clock.now());
   const name = containerName(podId);
   const [container, keys, hostKey] = await Promise.all([
     fresh ? undefined : goal === "ended" ? find(name, ending.engine, signal) : runtime.inspect(name, signal),
     readAuthorizedKeys(podDir),
     readHostKeyLine(podDir),
   ]);
-  const needsImage = container === undefined && goal === "running";
-  const image = needsImage ? await runtime.image(spec.image, signal) : undefined;
+  if (container !== undefined || goal !== "running") return { container, image: undefined, keys, hostKey };
+  const image = await withImageAccess(record.wanted, deps, (access) => images.local(spec.image, access, signal));
   return { container, image, keys, hostKey };
 }
 

@@ -37,6 +37,8 @@ export interface PodsDeps extends Omit<LaneDeps, "otherPorts" | "onStatus" | "ho
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
   readonly rentable: () => HostResources;
+  /** Why no new pod can be taken now, whatever it asks for. */
+  readonly pressure: () => Reason | undefined;
   readonly isPortFree: (port: number, protocol: "tcp" | "udp") => Promise<boolean>;
   /** Changes with every boot of the machine. */
   readonly bootId: string;
@@ -139,6 +141,7 @@ export class Pods {
             gpus: this.#unreadable.length > 0 ? [] : this.#deps.gpus(),
             rentable: this.#deps.rentable(),
             sealingKey: this.#deps.sealingKey.publicKey,
+            pressure: this.#deps.pressure(),
           });
     const record = failure === undefined ? await this.#withPorts(blank) : { ...blank, failure };
     this.#deps.ledger.saveRecord(record);

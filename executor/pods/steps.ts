@@ -4,12 +4,13 @@
  */
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
-import { openSealed, type SealingKeyPair } from "../../common/sealed-box.ts";
+import type { SealingKeyPair } from "../../common/sealed-box.ts";
 import { AppError } from "../../protocol/errors.ts";
-import { Environment, type PodSpec, type PodStatus, type Timeline } from "../../protocol/pod.ts";
+import type { PodStatus, Timeline } from "../../protocol/pod.ts";
 import { containerSpec } from "../docker/container-spec.ts";
 import { containerName } from "../docker/labels.ts";
 import type { ContainerRuntime } from "../docker/runtime.ts";
+import type { Images } from "../images/images.ts";
 import { generateSshHostKey } from "../ssh/host-key.ts";
 import {
   readHostKeyLine,
@@ -32,6 +33,7 @@ import {
 } from "./ending.ts";
 import { withExit } from "./exits.ts";
 import type { Step } from "./plan.ts";
+import { holding, openEnvironment, withImageAccess } from "./secrets.ts";
 import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
 
 /** Everything known about a pod between two steps. */
@@ -43,6 +45,7 @@ export interface Turn {
 
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
+  readonly images: Pick<Images, "local" | "ensure">;
   /** What ends containers, also those that the engine cannot end. */
   readonly ending: Pick<EndingDeps, "engine" | "processes" | "clock">;
   readonly clock: Clock;
@@ -60,7 +63,6 @@ export interface StepDeps {
 }
 
 export interface StepLimits {
-  readonly pullInactivityMs: number;
   readonly probeMs: number;
   readonly stopGraceSeconds: number;
 }
@@ -91,17 +93,11 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
 };
 
 async function pull(turn: Turn, { deps, signal, onPull }: StepContext): Promise<Turn> {
-  const { image, registryAuth } = turn.record.wanted.spec;
-  const options = { onProgress: onPull, inactivityMs: deps.limits.pullInactivityMs, signal };
-  if (registryAuth === undefined) await deps.runtime.pull(image, options);
-  else {
-    const password = new TextDecoder().decode(openSealed(registryAuth.password, deps.sealingKey));
-    const auth = { username: registryAuth.username, password };
-    await holding([password], deps.log, () => deps.runtime.pull(image, { ...options, auth }));
-  }
-  const info = await deps.runtime.image(image, signal);
-  if (info === undefined) throw new AppError("image-not-found", { message: `${image} is missing after its pull.` });
-  return { ...turn, seen: { ...turn.seen, image: info } };
+  const { wanted } = turn.record;
+  const image = await withImageAccess(wanted, deps, (access) =>
+    deps.images.ensure(wanted.spec.image, { ...access, onProgress: onPull, signal }),
+  );
+  return { ...turn, seen: { ...turn.seen, image } };
 }
 
 async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
@@ -219,8 +215,9 @@ function orStuck(result: EndResult | HaltResult): void {
 }
 
 async function remove(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
-  await deps.runtime.remove(containerName(turn.record.wanted.podId), signal);
-  const image = await deps.runtime.image(turn.record.wanted.spec.image, signal);
+  const { wanted } = turn.record;
+  await deps.runtime.remove(containerName(wanted.podId), signal);
+  const image = await withImageAccess(wanted, deps, (access) => deps.images.local(wanted.spec.image, access, signal));
   return { ...turn, seen: { ...turn.seen, container: undefined, image } };
 }
 
@@ -247,27 +244,6 @@ async function prepareFiles(record: PodRecord, deps: StepDeps): Promise<PodDirs>
     ]);
   });
   return dirs;
-}
-
-/** While the work goes on, no log line can show one of these values. */
-async function holding(secrets: readonly string[], log: Logger, work: () => Promise<void>): Promise<void> {
-  const releases = secrets.map((secret) => log.secrets.add(secret));
-  try {
-    await work();
-  } finally {
-    for (const release of releases) release();
-  }
-}
-
-function openEnvironment(spec: PodSpec, key: SealingKeyPair): Environment {
-  if (spec.sealedEnv === undefined) return {};
-  const plaintext = openSealed(spec.sealedEnv, key);
-  try {
-    return Environment.parse(JSON.parse(new TextDecoder().decode(plaintext)));
-  } catch {
-    // The cause is left out: it would quote the secret.
-    throw new AppError("secret-unreadable", { message: "The sealed environment is not a JSON object of strings." });
-  }
 }
 
 /** Notes the first time that a stage is reached. */

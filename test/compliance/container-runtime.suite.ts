@@ -14,8 +14,6 @@ export interface RuntimeUnderTest {
   readonly failing: readonly string[];
   /** Makes the failing container's end happen where nothing runs by itself. */
   readonly letEnd?: (name: string) => void;
-  /** A reference that no registry has. */
-  readonly missingImage: string;
 }
 
 const LABEL = "lium.compliance";
@@ -152,16 +150,6 @@ export function containerRuntimeCompliance(subject: () => Promise<RuntimeUnderTe
       await under.runtime.start(first.name, signal);
 
       await expect(under.runtime.start(second.name, signal)).rejects.toMatchObject({ code: "port-busy" });
-    });
-
-    it("a missing image is undefined, not a failure; pulling it says so", async () => {
-      const { runtime, missingImage } = await subject();
-
-      expect(await runtime.image("lium-compliance/none:none", signal)).toBeUndefined();
-      const options = { onProgress: () => undefined, inactivityMs: 10_000, signal };
-      await expect(runtime.pull(missingImage, options)).rejects.toMatchObject({
-        code: expect.stringMatching(/^image-(not-found|pull-failed)$/),
-      });
     });
 
     it("an exit is told as an event, with its code to be seen", async () => {

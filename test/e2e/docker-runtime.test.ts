@@ -10,5 +10,4 @@ containerRuntimeCompliance(async () => ({
   image: await busyboxImage(),
   sleeper: ["/bin/busybox", "sleep", "1000"],
   failing: ["/bin/busybox", "sh", "-c", "exit 3"],
-  missingImage: "127.0.0.1:1/nothing/here:1",
 }));

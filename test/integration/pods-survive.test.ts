@@ -164,6 +164,7 @@ describe("secrets", () => {
     host.runtime.pull = async (_reference, { auth }) => {
       host.log.warn("the registry said", { answer: `bad password ${auth?.password}` });
       host.runtime.images.set("private:1", IMAGE);
+      return IMAGE;
     };
     await host.pods.want(wish({}, { image: "private:1", registryAuth: { username: "renter", password } }));
     await host.untilPhase(POD, "running");

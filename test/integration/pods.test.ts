@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import type { ImageInfo } from "../../executor/docker/runtime.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { OTHER_SSH_KEY, podId } from "../support/builders.ts";
 import { leaseOf, PodsHarness, wish } from "../support/pods-harness.ts";
@@ -116,7 +117,7 @@ describe("a pull", () => {
     await host.close();
     host.resyncMs = 20;
     await host.boot();
-    const arrived = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<ImageInfo>();
     let pulls = 0;
     host.runtime.pull = (_reference, { signal }) => {
       pulls += 1;
@@ -131,7 +132,7 @@ describe("a pull", () => {
     const before = looks();
     await vi.waitFor(() => expect(looks()).toBeGreaterThan(before + 2));
     host.runtime.images.set("large:1", IMAGE);
-    arrived.resolve();
+    arrived.resolve(IMAGE);
 
     await host.untilPhase(POD, "running");
     expect(pulls).toBe(1);

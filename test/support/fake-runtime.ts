@@ -5,15 +5,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { toEngineInfo } from "../../executor/docker/engine-info.ts";
+import type { FoundImage } from "../../executor/docker/image-store.ts";
 import type {
   ContainerRuntime,
   ContainerSpec,
   EngineInfo,
   ImageInfo,
-  PullOptions,
   RuntimeEvent,
   SeenContainer,
 } from "../../executor/docker/runtime.ts";
+import type { EnsureOptions, Images } from "../../executor/images/images.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 
@@ -23,7 +24,7 @@ interface Container {
   logs: LogLine[];
 }
 
-type Verb = Exclude<keyof ContainerRuntime, "logs" | "events">;
+type Verb = Exclude<keyof ContainerRuntime, "logs" | "events"> | "image" | "pull";
 
 export class FakeRuntime implements ContainerRuntime {
   readonly containers = new Map<string, Container>();
@@ -89,12 +90,26 @@ export class FakeRuntime implements ContainerRuntime {
     return this.engine;
   }
 
+  /** What pods see of the images: those of this engine, pulled from its registry. */
+  get imagesPort(): Pick<Images, "local" | "ensure"> {
+    return {
+      local: async (reference) => withDigests(await this.image(reference)),
+      ensure: async (reference, { onProgress = () => undefined, signal }) => {
+        const image = withDigests(
+          (await this.image(reference)) ?? (await this.pull(reference, { onProgress, signal })),
+        );
+        if (image === undefined) throw new AppError("image-not-found");
+        return image;
+      },
+    };
+  }
+
   async image(reference: string): Promise<ImageInfo | undefined> {
     this.#enter("image", reference);
     return this.images.get(reference) ?? [...this.images.values()].find((image) => image.id === reference);
   }
 
-  async pull(reference: string, options: PullOptions): Promise<void> {
+  async pull(reference: string, options: Pick<EnsureOptions, "auth" | "onProgress" | "signal">): Promise<ImageInfo> {
     this.#enter("pull", reference);
     if (this.#hangPull) {
       this.#hangPull = false;
@@ -103,9 +118,10 @@ export class FakeRuntime implements ContainerRuntime {
     options.signal.throwIfAborted();
     const image = this.registry.get(reference);
     if (image === undefined) throw new AppError("image-not-found", { message: `no ${reference}` });
-    options.onProgress({ doneBytes: 1, totalBytes: 2 });
+    options.onProgress?.({ doneBytes: 1, totalBytes: 2 });
     await sleep(0, undefined, { signal: options.signal });
     this.images.set(reference, image);
+    return image;
   }
 
   async create(spec: ContainerSpec): Promise<string> {
@@ -227,4 +243,8 @@ export class FakeRuntime implements ContainerRuntime {
     this.#startedAtMs += 1;
     return this.#startedAtMs;
   }
+}
+
+function withDigests(image: ImageInfo | undefined): FoundImage | undefined {
+  return image && { ...image, digests: [] };
 }

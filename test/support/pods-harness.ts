@@ -19,7 +19,7 @@ import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
 import type { Pace } from "../../executor/pods/plan.ts";
 import { Pods } from "../../executor/pods/reconcile.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import type { PodEvent, PodPhase, PodSpecInput, PodStatus, WantedPod } from "../../protocol/pod.ts";
+import type { PodEvent, PodPhase, PodSpecInput, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { podSpec, wantedPod } from "./builders.ts";
 import { FakeEnding } from "./fake-ending.ts";
 import { FakeProcesses } from "./fake-processes.ts";
@@ -58,6 +58,8 @@ export class PodsHarness {
   readonly logged: string[] = [];
   readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
   bootId = "boot-1";
+  /** Why the host takes no pod. */
+  pressure: Reason | undefined;
   readonly hostKey = "the harness's key";
   /** So long that only a test about it ever sees one. */
   resyncMs = 3_600_000;
@@ -112,11 +114,13 @@ export class PodsHarness {
           podDir: join(this.dir, "pods", podId),
           secretDir: join(this.dir, "secrets", podId),
         }),
+        images: this.runtime.imagesPort,
+        pressure: () => this.pressure,
         ending: { engine: this.ending, processes: this.processes, clock: HURRIED },
         bindAddress: "127.0.0.1",
         host: this.hostKey,
         probeAddress: "127.0.0.1",
-        limits: { pullInactivityMs: 1_000, probeMs: 150, stopGraceSeconds: 1 },
+        limits: { probeMs: 150, stopGraceSeconds: 1 },
         admissions: createKeyedLock(),
         gpus: () => this.gpus,
         rentable: () => ({ cpus: 64, memoryBytes: 64 * GIB, diskBytes: 1_000 * GIB }),

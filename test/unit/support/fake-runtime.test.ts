@@ -11,5 +11,4 @@ containerRuntimeCompliance(async () => ({
   sleeper: ["sleep"],
   failing: ["fail"],
   letEnd: (name) => runtime.exit(name, 3),
-  missingImage: "fake/missing",
 }));

@@ -40,7 +40,8 @@ function admit(records: Map<string, PodRecord>, n: number, request: Request): vo
   const uuids = request.gpus.map((index) => GpuUuid.parse(`GPU-${index}aaa`));
   const wanted = wantedPod({ podId: podId(n), gpus: uuids, spec });
   const claims = claimsOf(records.values());
-  if (refusalOf({ wanted, claims, gpus: GPUS, rentable: RENTABLE, sealingKey: "k" }) !== undefined) return;
+  if (refusalOf({ wanted, claims, gpus: GPUS, rentable: RENTABLE, sealingKey: "k", pressure: undefined }) !== undefined)
+    return;
   const ports = choosePorts({
     podId: wanted.podId,
     requests: spec.ports,
@@ -103,7 +104,7 @@ describe("claims", () => {
 });
 
 describe("refusalOf", () => {
-  const base = { claims: claimsOf([]), gpus: GPUS, rentable: RENTABLE, sealingKey: "a2V5" };
+  const base = { claims: claimsOf([]), gpus: GPUS, rentable: RENTABLE, sealingKey: "a2V5", pressure: undefined };
 
   it.each([
     [

@@ -1,0 +1,28 @@
+/**
+ * What every part of the executor is made with.
+ */
+import type { Clock } from "../common/clock.ts";
+import type { Lifecycle } from "../common/lifecycle.ts";
+import type { Logger } from "../common/logger.ts";
+import type { ExecutorConfig } from "./config.ts";
+import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
+import type { EngineWatch } from "./health/engine-watch.ts";
+import type { CurrentFacts } from "./host/current-facts.ts";
+import type { HostKeys } from "./identity.ts";
+import type { Ledger } from "./pods/ledger.ts";
+
+export interface Base {
+  readonly config: ExecutorConfig;
+  readonly log: Logger;
+  readonly life: Lifecycle;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly keys: HostKeys;
+  readonly runtime: ContainerRuntime;
+  /** What the engine said of itself when the executor started. */
+  readonly engineInfo: EngineInfo;
+  readonly engine: EngineWatch;
+  readonly ledger: Ledger;
+  readonly facts: CurrentFacts;
+}

@@ -1,0 +1,36 @@
+/**
+ * The link, made and started, where this host has joined an agent.
+ */
+import { hostname } from "node:os";
+
+import type { Base } from "../base.ts";
+import type { Pods } from "../pods/reconcile.ts";
+import { LinkClient } from "./client.ts";
+import { loadMembership, saveMembership } from "./membership.ts";
+
+const RECONNECT = { firstDelayMs: 250, maxDelayMs: 10_000 };
+
+export async function startLink(base: Base, pods: Pods): Promise<LinkClient | undefined> {
+  const { config, keys, ledger, log, life } = base;
+  const membership = await loadMembership(config.stateDir);
+  if (membership === undefined) {
+    log.warn("this host has not joined an agent: run `lium-executor join TOKEN`");
+    return undefined;
+  }
+  const { url, fingerprint } = membership;
+  const link = new LinkClient(
+    { reconnect: RECONNECT },
+    {
+      ...base,
+      membership,
+      name: config.name ?? hostname(),
+      identity: keys.identity,
+      pods,
+      events: ledger,
+      onWelcome: () => saveMembership(config.stateDir, { url, fingerprint }),
+    },
+  );
+  life.add("link", () => link.close());
+  link.start();
+  return link;
+}
