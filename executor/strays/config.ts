@@ -10,3 +10,4 @@ export const StraysConfig = z
     everySeconds: z.number().positive().default(300),
   })
   .prefault({});
+export type StraysConfig = z.infer<typeof StraysConfig>;
