@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import type { FaultGroup } from "../../support/arena/fault.ts";
 import { signal } from "../../support/arena/processes.ts";
+import { SLOWLY } from "../../support/arena/scene.ts";
 import { until } from "../../support/arena/wait.ts";
 
 const EXECUTOR = join(import.meta.dirname, "../../../executor/cli/main.ts");
@@ -58,7 +59,8 @@ export const executorFaults: FaultGroup = {
       holds: "The pod comes up, and its neighbours notice nothing.",
       run: async (scene) => {
         await scene.pods.countingPod();
-        const podId = await scene.pods.ask({ image: await scene.registry.image("slow") });
+        const { reference } = await scene.registry(SLOWLY);
+        const podId = await scene.pods.ask({ image: reference });
         for (let round = 0; round < 2; round += 1) {
           await scene.pods.untilPhase(podId, "pulling");
           await scene.pauseUpTo(1_500);

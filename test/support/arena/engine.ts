@@ -69,9 +69,9 @@ export class Engine {
     await this.#end("SIGTERM");
   }
 
-  async restart(): Promise<void> {
+  async restart(options: { readonly liveRestore?: boolean } = {}): Promise<void> {
     await this.stop();
-    await this.start();
+    await this.start(options);
   }
 
   freeze(): void {
@@ -107,6 +107,10 @@ export class Engine {
   async processesIn(container: string): Promise<Process[]> {
     const { State } = await this.docker.getContainer(container).inspect();
     return samePids(State.Pid);
+  }
+
+  isAlive(pid: number): boolean {
+    return foreignProcesses().some((process) => process.pid === pid);
   }
 
   async #end(kind: NodeJS.Signals): Promise<void> {

@@ -10,20 +10,26 @@ import { createHttpClient, type HttpClient } from "../../../common/http-client.t
 import { operatorApi } from "../../../protocol/operator-api.ts";
 import { busyboxImage } from "../images.ts";
 import { type Live, startLive } from "../live.ts";
+import { type Fault as RegistryFault, FaultyRegistry } from "../registry/faulty-registry.ts";
+import { makeTestImage } from "../registry/image-content.ts";
 import { Clock } from "./clock.ts";
 import { Engine } from "./engine.ts";
+import type { Fault } from "./fault.ts";
 import { type Footprint, footprint, noLeaks } from "./footprint.ts";
 import { Link } from "./link.ts";
 import { MACHINE_ADDRESS, Machine, WORLD_ADDRESS } from "./machine.ts";
 import { ScenePods } from "./pods.ts";
 import { type Random, seededRandom } from "./random.ts";
-import { Registry } from "./registry.ts";
 import { pause, until } from "./wait.ts";
 
 const EXECUTOR_LOG = "executor/executor.log";
 const LOGS = [EXECUTOR_LOG, "dockerd.log", "agent/agent.log"];
 const LINKED_MS = 30_000;
+const WELL_MS = 30_000;
 const REQUEST_MS = 10_000;
+const IMAGE_BYTES = 4 * 2 ** 20;
+/** For an image of a registry: some six seconds. */
+export const SLOWLY = { kind: "trickle", chunkBytes: IMAGE_BYTES / 60, everyMs: 100 } as const;
 
 interface Parts {
   readonly machine: Machine;
@@ -32,7 +38,6 @@ interface Parts {
   readonly link: Link;
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
-  readonly registry: Registry;
   readonly pods: ScenePods;
 }
 
@@ -43,9 +48,9 @@ export class Scene {
   readonly link: Link;
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
-  readonly registry: Registry;
   readonly pods: ScenePods;
   random: Random = seededRandom("", "");
+  #registries: FaultyRegistry[] = [];
   #before: Footprint = {};
 
   private constructor(parts: Parts) {
@@ -55,7 +60,6 @@ export class Scene {
     this.link = parts.link;
     this.clock = parts.clock;
     this.operator = parts.operator;
-    this.registry = parts.registry;
     this.pods = parts.pods;
   }
 
@@ -84,21 +88,31 @@ export class Scene {
     const operator = createHttpClient(operatorApi, { at, timeoutMs: REQUEST_MS });
     const { linkUrl } = await operator.status({});
     const link = new Link(Number(new URL(linkUrl).port));
-    const [registry, pods] = [await Registry.open(), new ScenePods(live, image)];
-    return new Scene({ machine, engine, live, link, clock, operator, registry, pods });
+    return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image) });
   }
 
   /** Before a fault. */
   async begin(random: Random): Promise<void> {
     this.random = random;
+    await this.hostIsWell();
     this.#before = await this.footprint();
   }
 
   /** After a fault: throws when a promise was broken. */
-  async finish(): Promise<void> {
+  async finish({ engineLeaves = [] }: Pick<Fault, "engineLeaves"> = {}): Promise<void> {
     await this.holds();
     await this.pods.endAll();
-    await noLeaks(this.#before, () => this.footprint());
+    await Promise.all(this.#registries.splice(0).map((registry) => registry[Symbol.asyncDispose]()));
+    await noLeaks(this.#before, () => this.footprint(), engineLeaves);
+  }
+
+  /** A registry in the world with one image that no engine has; its layers come as `fault` says. */
+  async registry(fault?: RegistryFault): Promise<{ readonly reference: string; readonly registry: FaultyRegistry }> {
+    const registry = await new FaultyRegistry().listen(WORLD_ADDRESS);
+    this.#registries.push(registry);
+    registry.layerFault = fault;
+    const image = await makeTestImage({ name: "renters/image", noiseBytes: [IMAGE_BYTES] });
+    return { reference: registry.add(image), registry };
   }
 
   /** The checks of `finish` that can be made at any time. */
@@ -170,6 +184,26 @@ export class Scene {
     await this.machine.powerOff();
     // It is dead already; this lets the stack know.
     await this.killExecutor();
+  }
+
+  /** The codes of what troubles the host, as its agent knows it. */
+  async problems(): Promise<string[]> {
+    const { hosts } = await this.operator.listHosts({});
+    return hosts.flatMap(({ facts }) => facts?.problems.map(({ code }) => code) ?? []);
+  }
+
+  /** A host with a problem is given no pods. */
+  async hostIsWell(): Promise<void> {
+    await until("the host to be without problems", WELL_MS, async () => {
+      assert.deepEqual(await this.problems(), []);
+      return true as const;
+    });
+  }
+
+  /** Of a process, in bytes. */
+  residentBytes(pid: number): number {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
   pause(ms: number): Promise<void> {

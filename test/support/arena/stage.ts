@@ -33,7 +33,7 @@ async function play(scene: Scene, { run, seed, limitMs }: ToStage): Promise<void
   const whole = async (): Promise<void> => {
     await scene.begin(seededRandom(seed, run));
     await fault.run(scene);
-    await scene.finish();
+    await scene.finish(fault);
   };
   await Promise.race([whole(), timeUp.promise]);
 }
