@@ -19,6 +19,7 @@ const TEST_PACKAGES = [
   "iproute2",
   "nftables",
   "crun",
+  "dnsmasq-base",
   "docker-registry",
   "gcc",
   "libc6-dev",

@@ -18,7 +18,7 @@ import type { PodNetwork } from "../../executor/isolation/slots.ts";
 import type { PodRecord } from "../../executor/pods/state.ts";
 import { generateSshHostKey } from "../../executor/ssh/host-key.ts";
 import { writePodFiles, writeSecretEnv } from "../../executor/ssh/pod-files.ts";
-import { buildPodKit, type PodKit, SSH_PORT } from "../../executor/ssh/pod-kit.ts";
+import { buildPodKit, type PodDirs, type PodKit, SSH_PORT } from "../../executor/ssh/pod-kit.ts";
 import type { PodSpecInput } from "../../protocol/pod.ts";
 import { podId, podSpec, wantedPod } from "./builders.ts";
 import type { Lab } from "./lab.ts";
@@ -48,7 +48,7 @@ export async function isolationIn(
   const { socketPath } = lab;
   const kit = await kitIn(lab);
   return createIsolation({
-    config: { ...IsolationConfig.parse({}), ...settings },
+    config: { ...IsolationConfig.parse({ spareNetworks: 0 }), ...settings },
     hostId: "lab",
     networks: createDockerNetworks({ socketPath }),
     runtime: createDockerRuntime({ socketPath }),
@@ -77,6 +77,7 @@ export async function startPod(lab: Lab, isolation: Isolation, input: PodInput):
   const signal = AbortSignal.timeout(COMMAND_MS);
   const runtime = createDockerRuntime({ socketPath: lab.socketPath });
   const held = (await lab.docker.listNetworks()).flatMap(({ IPAM }) => IPAM?.Config?.[0]?.Subnet ?? []);
+  await isolation.networks.keepSpares(() => held, signal);
   const network = isolation.networks.choose(held);
   if (network === undefined) throw new Error("no network is free");
   const web = 20_000 + held.length * 2;
@@ -93,7 +94,7 @@ export async function startPod(lab: Lab, isolation: Isolation, input: PodInput):
     timeline: {},
   };
   await isolation.check(signal);
-  const dirs = await writeFiles(lab, isolation, { record, keys: input.keys ?? [] });
+  const dirs = await writeFiles(lab, isolation, input.keys ?? []);
   const { Id: id } = await lab.docker.getImage(input.image).inspect();
   const spec = containerSpec({
     record,
@@ -124,11 +125,7 @@ export async function startPod(lab: Lab, isolation: Isolation, input: PodInput):
   };
 }
 
-async function writeFiles(
-  lab: Lab,
-  { podRoot: owner }: Isolation,
-  { record, keys }: { readonly record: PodRecord; readonly keys: readonly string[] },
-) {
+async function writeFiles(lab: Lab, { podRoot: owner }: Isolation, keys: readonly string[]): Promise<PodDirs> {
   const folder = mkdtempSync(join(lab.dir, "pod-"));
   const dirs = { kitDir: (await kitIn(lab)).dir, podDir: join(folder, "pod"), secretDir: join(folder, "secret") };
   await writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: keys, owner });
