@@ -15,7 +15,9 @@ export interface HangingFiles extends AsyncDisposable {
 
 /** `initPid`: the container's main process, as the host counts. The container's image must have /bin/busybox. */
 export async function hangFilesInside(initPid: number, folder: string): Promise<HangingFiles> {
-  const server = spawn(process.execPath, [SERVER, `${initPid}`, folder], { stdio: ["ignore", "pipe", "inherit"] });
+  // It dies with the test, however that ends: nobody else could let the process go.
+  const command = ["--pdeathsig", "KILL", process.execPath, SERVER, `${initPid}`, folder];
+  const server = spawn("setpriv", command, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(server, "exit");
   await Promise.race([
     once(server.stdout, "data"),
