@@ -3,9 +3,21 @@
  */
 import type { Fault, FaultGroup } from "../support/arena/fault.ts";
 import { containerFaults } from "./faults/containers.ts";
+import { diskFaults } from "./faults/disk.ts";
 import { engineFaults } from "./faults/engine.ts";
 import { executorFaults } from "./faults/executor.ts";
+import { hostFaults } from "./faults/host.ts";
+import { imageFaults } from "./faults/images.ts";
+import { networkFaults } from "./faults/network.ts";
 
-export const GROUPS: readonly FaultGroup[] = [executorFaults, engineFaults, containerFaults];
+export const GROUPS: readonly FaultGroup[] = [
+  executorFaults,
+  engineFaults,
+  containerFaults,
+  hostFaults,
+  networkFaults,
+  diskFaults,
+  imageFaults,
+];
 
 export const FAULTS: readonly Fault[] = GROUPS.flatMap(({ faults }) => faults);

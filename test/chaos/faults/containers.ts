@@ -170,7 +170,9 @@ export const containerFaults: FaultGroup = {
         const container = scene.engine.docker.getContainer(`lium-${podId}`);
         const { Id } = await container.inspect();
         await container.remove({ force: true });
-        await until("another container", 30_000, async () => ((await container.inspect()).Id === Id ? undefined : true));
+        await until("another container", 30_000, async () =>
+          (await container.inspect()).Id === Id ? undefined : true,
+        );
         await scene.pods.allAsWanted();
       },
     },

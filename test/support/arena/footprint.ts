@@ -19,6 +19,8 @@ const DOCKER_NETWORKS = "/run/docker/netns/";
 const SETTLE_MS = 20_000;
 /** As /proc/net/tcp writes a listening socket; a datagram socket that is bound has 07. */
 const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" };
+type Sockets = keyof typeof LISTENING;
+const SOCKETS = ["tcp", "tcp6", "udp", "udp6"] as const;
 
 export async function footprint(machine: Machine, engine: Engine): Promise<Footprint> {
   const { docker } = engine;
@@ -31,7 +33,7 @@ export async function footprint(machine: Machine, engine: Engine): Promise<Footp
     volumes: (volumes ?? []).filter(({ Labels }) => Labels?.[VOLUME_LABEL] === undefined).map(({ Name }) => Name),
     mounts: mounts(machine),
     loops: machine.loops(),
-    sockets: Object.entries(LISTENING).flatMap(([kind, state]) => listening(machine, kind, state)),
+    sockets: SOCKETS.flatMap((kind) => listeningOn(machine, kind).map((port) => `${kind} ${port}`)),
     links: await links(machine),
     processes: foreignProcesses()
       .map(({ name }) => name)
@@ -76,12 +78,13 @@ function mounts(machine: Machine): string[] {
     .filter((path) => path.startsWith(machine.root) || (path.startsWith("/run/") && !path.startsWith(DOCKER_NETWORKS)));
 }
 
-function listening(machine: Machine, kind: string, state: string): string[] {
+/** The ports of the machine on which something listens. */
+export function listeningOn(machine: Machine, kind: Sockets): number[] {
   return readFileSync(`/proc/${machine.pid}/net/${kind}`, "utf8")
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === state)
-    .map((fields) => `${kind} ${Number.parseInt(fields[1]?.split(":")[1] ?? "", 16)}`);
+    .filter((fields) => fields[3] === LISTENING[kind])
+    .map((fields) => Number.parseInt(fields[1]?.split(":")[1] ?? "", 16));
 }
 
 async function links(machine: Machine): Promise<string[]> {

@@ -107,6 +107,33 @@ export class Machine {
     return bavail * bsize;
   }
 
+  /** Takes all room on a disk; gives what makes room again. */
+  async fill(disk: Disk): Promise<() => Promise<void>> {
+    const filler = join(this.disk(disk), "filler");
+    // What cannot be taken in one piece is taken byte by byte.
+    await this.run(["fallocate", "-l", String(await this.freeBytes(disk)), filler], [0, 1]);
+    await this.run(["dd", "if=/dev/zero", `of=${filler}`, "bs=4k", "oflag=append", "conv=notrunc"], [0, 1]);
+    return async () => void (await this.run(["rm", filler]));
+  }
+
+  /** Possible only while nobody has a file open for writing. */
+  async remount(disk: Disk, mode: "ro" | "rw"): Promise<void> {
+    await this.run(["mount", "-o", `remount,${mode}`, this.disk(disk)]);
+  }
+
+  /** An error on the disk, after which the kernel lets nobody write until the next boot. */
+  async failDisk(disk: Disk): Promise<void> {
+    const { stdout } = await this.run(["findmnt", "--noheadings", "--output", "SOURCE", this.disk(disk)]);
+    await writeFile(`/sys/fs/ext4/${basename(stdout.trim())}/trigger_fs_error`, "1");
+  }
+
+  /** Takes the only cable out, and puts it back in. */
+  async pullCableFor(ms: number): Promise<void> {
+    await command(["ip", "link", "set", "cable", "down"]);
+    await pause(ms);
+    await command(["ip", "link", "set", "cable", "up"]);
+  }
+
   /** The files behind the loop devices of this arena. */
   loops(): string[] {
     return readdirSync("/sys/block")
@@ -117,7 +144,7 @@ export class Machine {
 
   async #mountDisk(disk: string): Promise<void> {
     await mkdir(this.disk(disk), { recursive: true });
-    await command(["e2fsck", "-p", this.#image(disk)], [0, 1]);
+    await command(["e2fsck", "-p", "-f", this.#image(disk)], [0, 1]);
     await this.run(["mount", "-o", "loop,errors=remount-ro", this.#image(disk), this.disk(disk)]);
   }
 

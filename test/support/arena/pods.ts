@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { exec } from "../../../common/exec.ts";
 import type { PodId } from "../../../protocol/ids.ts";
@@ -30,6 +30,7 @@ export interface RenterKey {
 export class ScenePods {
   readonly #live: Live;
   readonly #image: string;
+  readonly #knownHosts: readonly string[];
   #counters: Counter[] = [];
   #expected = new Map<PodId, PodPhase>();
 
@@ -37,6 +38,8 @@ export class ScenePods {
   constructor(live: Live, image: string) {
     this.#live = live;
     this.#image = image;
+    const { agentDir } = live.stack;
+    this.#knownHosts = [agentDir, dirname(agentDir)].map((dir) => join(dir, "known_hosts"));
   }
 
   /** Rents a pod and waits until its renter can log in. */
@@ -169,6 +172,8 @@ export class ScenePods {
   async endAll(): Promise<void> {
     await this.stopCounting();
     this.#expected.clear();
+    // Ports are given out again, with other host keys behind them.
+    await Promise.all(this.#knownHosts.map((file) => rm(file, { force: true })));
     await Promise.all((await this.#left()).map(({ podId }) => this.end(podId)));
     await until("every pod to end", ENDED_MS, async () => {
       assert.deepEqual(await this.#left(), []);

@@ -3,6 +3,8 @@
  * serves many faults, one after the other.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -15,7 +17,7 @@ import { makeTestImage } from "../registry/image-content.ts";
 import { Clock } from "./clock.ts";
 import { Engine } from "./engine.ts";
 import type { Fault } from "./fault.ts";
-import { type Footprint, footprint, noLeaks } from "./footprint.ts";
+import { type Footprint, footprint, listeningOn, noLeaks } from "./footprint.ts";
 import { Link } from "./link.ts";
 import { MACHINE_ADDRESS, Machine, WORLD_ADDRESS } from "./machine.ts";
 import { ScenePods } from "./pods.ts";
@@ -25,6 +27,7 @@ import { pause, until } from "./wait.ts";
 const EXECUTOR_LOG = "executor/executor.log";
 const LOGS = [EXECUTOR_LOG, "dockerd.log", "agent/agent.log"];
 const LINKED_MS = 30_000;
+const TAKEN_MS = 10_000;
 const WELL_MS = 30_000;
 const REQUEST_MS = 10_000;
 const IMAGE_BYTES = 4 * 2 ** 20;
@@ -39,6 +42,7 @@ interface Parts {
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
   readonly pods: ScenePods;
+  readonly image: string;
 }
 
 export class Scene {
@@ -49,6 +53,8 @@ export class Scene {
   readonly clock: Clock;
   readonly operator: HttpClient<typeof operatorApi>;
   readonly pods: ScenePods;
+  /** A busybox and nothing else. */
+  readonly image: string;
   random: Random = seededRandom("", "");
   #registries: FaultyRegistry[] = [];
   #before: Footprint = {};
@@ -61,6 +67,7 @@ export class Scene {
     this.clock = parts.clock;
     this.operator = parts.operator;
     this.pods = parts.pods;
+    this.image = parts.image;
   }
 
   /** Boots the machine and starts engine, agent and executor. `root` is an empty folder in memory. */
@@ -88,7 +95,7 @@ export class Scene {
     const operator = createHttpClient(operatorApi, { at, timeoutMs: REQUEST_MS });
     const { linkUrl } = await operator.status({});
     const link = new Link(Number(new URL(linkUrl).port));
-    return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image) });
+    return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image), image });
   }
 
   /** Before a fault. */
@@ -198,6 +205,22 @@ export class Scene {
       assert.deepEqual(await this.problems(), []);
       return true as const;
     });
+  }
+
+  /** Another program on the host takes these ports; resolves, when called, once it has ended. */
+  async listenOn(ports: readonly number[]): Promise<() => Promise<void>> {
+    const script = ports.map((port) => `busybox nc -ll -p ${port} -e true &`).join("\n");
+    const [file, ...args] = this.machine.enter();
+    const program = spawn(file ?? "", [...args, "sh", "-c", `${script}\nwait`], { stdio: "ignore", detached: true });
+    await until("the ports to be taken", TAKEN_MS, () => {
+      const taken = new Set(listeningOn(this.machine, "tcp"));
+      return ports.every((port) => taken.has(port)) ? true : undefined;
+    });
+    return async () => {
+      const ended = once(program, "exit");
+      process.kill(-(program.pid ?? 0), "SIGKILL");
+      await ended;
+    };
   }
 
   /** Of a process, in bytes. */
