@@ -72,7 +72,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   headMs: 10_000,
   arrivalMs: 30_000,
   answerMs: 90_000,
-  unreadMs: 30_000,
+  unreadMs: 15_000,
   connections: 1_024,
 };
 

@@ -6,7 +6,7 @@
  *   agent    -> welcome { hostId, eventCursor }        or   refused { code, message }, then the socket closes
  *   executor -> facts, statuses (all of them first, then what changed), events (from the cursor on)
  *   agent    -> want { pods }     (all that are not over, then what changed), acknowledge { eventCursor }
- *   agent    -> call { id, ... }  executor -> item/done/failed { id }   agent -> cancel { id }
+ *   agent    -> logs { id, ... }  executor -> item/done/failed { id }   agent -> read { id, bytes }, cancel { id }
  *
  * A pod that `want` does not name is left alone. The transport's ping and pong tell whether the other side lives.
  */
@@ -22,6 +22,14 @@ export const MAX_FRAME_BYTES = 8 * 2 ** 20;
 /** How often the agent pings; a side that hears nothing for three times as long gives the socket up. */
 export const PING_EVERY_MS = 5_000;
 
+/** So much of a log may be on its way or wait for its reader; the executor goes on when `read` tells that some was taken. */
+export const LOG_WINDOW_BYTES = 512 * 2 ** 10;
+
+/** What a line counts for in the window: its text, and what every line takes besides. */
+export function logLineBytes({ line }: LogLine): number {
+  return line.length + 128;
+}
+
 /** The bytes that an executor signs to prove its key, bound to the certificate it sees so that nobody can relay them. */
 export function helloBytes(nonce: string, certificateFingerprint: string): Uint8Array {
   return new TextEncoder().encode(`lium-link/1\n${nonce}\n${certificateFingerprint}`);
@@ -34,6 +42,7 @@ export const ToExecutor = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("want"), pods: z.array(WantedPod) }),
   z.strictObject({ type: z.literal("acknowledge"), eventCursor: z.int().min(0) }),
   z.strictObject({ type: z.literal("logs"), id: z.int(), podId: PodId, query: z.strictObject(logQueryOnTheWire()) }),
+  z.strictObject({ type: z.literal("read"), id: z.int(), bytes: z.int().min(0) }),
   z.strictObject({ type: z.literal("cancel"), id: z.int() }),
 ]);
 export type ToExecutor = z.infer<typeof ToExecutor>;

@@ -1,19 +1,20 @@
 /**
  * Logs on their way from one host to those who read them: many streams over one connection, told apart by numbers.
- * A reader that falls too far behind is let go, so that it holds up neither the connection nor the agent's memory.
+ * The host is told what is read and waits for it; a reader for whom too much waits all the same is let go, so that it
+ * holds up neither the connection nor the agent's memory.
  */
 import { AppError, isErrorCode } from "../../protocol/errors.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import type { ToAgent, ToExecutor } from "../../protocol/link.ts";
+import { LOG_WINDOW_BYTES, logLineBytes, type ToAgent, type ToExecutor } from "../../protocol/link.ts";
 import type { LogLine, LogQuery, Reason } from "../../protocol/pod.ts";
 
 export type StreamFrame = Extract<ToAgent, { type: "item" | "done" | "failed" }>;
 
 /** How much may wait for one reader, and for all readers of one host together. */
-const MAX_WAITING_BYTES = 8 * 2 ** 20;
+const MAX_WAITING_BYTES = 4 * LOG_WINDOW_BYTES;
 const MAX_WAITING_FOR_ALL_BYTES = 32 * 2 ** 20;
-/** What a line takes besides its text: an empty one is not free. */
-const LINE_OVERHEAD_BYTES = 128;
+/** The host is told after so much. */
+const TELL_READ_BYTES = LOG_WINDOW_BYTES / 4;
 const FORGET_LINES = 4_096;
 
 interface Stream {
@@ -22,6 +23,8 @@ interface Stream {
   /** Of the lines that have come, how many are read. */
   read: number;
   waitingBytes: number;
+  /** What the host does not yet know to be read. */
+  untoldBytes: number;
   /** Set once nothing more will come. */
   end: { readonly error?: AppError } | undefined;
   wake: () => void;
@@ -39,7 +42,15 @@ export class LogStreams {
   /** Ends when the host has told all or the signal aborts; throws what the host refused it with. */
   async *open(podId: PodId, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
     const id = (this.#lastId += 1);
-    const stream: Stream = { id, lines: [], read: 0, waitingBytes: 0, end: undefined, wake: () => undefined };
+    const stream: Stream = {
+      id,
+      lines: [],
+      read: 0,
+      waitingBytes: 0,
+      untoldBytes: 0,
+      end: undefined,
+      wake: () => undefined,
+    };
     this.#streams.set(id, stream);
     const onAbort = (): void => stream.wake();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -48,7 +59,7 @@ export class LogStreams {
       while (!signal.aborted) {
         const line = nextLine(stream);
         if (line !== undefined) {
-          stream.waitingBytes -= costOf(line);
+          this.#note(stream, logLineBytes(line));
           yield line;
         } else if (stream.end !== undefined) {
           if (stream.end.error !== undefined) throw stream.end.error;
@@ -88,10 +99,18 @@ export class LogStreams {
     }
   }
 
+  #note(stream: Stream, bytes: number): void {
+    stream.waitingBytes -= bytes;
+    stream.untoldBytes += bytes;
+    if (stream.untoldBytes < TELL_READ_BYTES || stream.end !== undefined) return;
+    this.#send({ type: "read", id: stream.id, bytes: stream.untoldBytes });
+    stream.untoldBytes = 0;
+  }
+
   #add(stream: Stream, lines: readonly LogLine[]): void {
     for (const line of lines) {
       stream.lines.push(line);
-      stream.waitingBytes += costOf(line);
+      stream.waitingBytes += logLineBytes(line);
     }
     if (stream.waitingBytes > MAX_WAITING_BYTES) this.#letGo(stream);
     const all = [...this.#streams.values()];
@@ -126,10 +145,6 @@ function nextLine(stream: Stream): LogLine | undefined {
   stream.lines = stream.lines.slice(stream.read);
   stream.read = 0;
   return line;
-}
-
-function costOf({ line }: LogLine): number {
-  return line.length + LINE_OVERHEAD_BYTES;
 }
 
 function errorOf({ code, message, details }: Reason): AppError {

@@ -1,13 +1,11 @@
 /**
- * How logs go over the link: many lines in one frame, and all logs of the host together no faster than LogPace allows, so
- * that a pod that writes without end takes neither the link nor the agent from the others. The pod itself is not held up:
- * the engine reads its log from a file.
+ * How logs go over the link: many lines in one frame, each log no further ahead than its reader allows, and all logs of the
+ * host together no faster than LogPace, so that a pod that writes without end takes neither the link nor the agent from
+ * the others. The pod itself is not held up: the engine reads its log from a file.
  */
 import type { Clock } from "../../common/clock.ts";
+import { logLineBytes } from "../../protocol/link.ts";
 import type { LogLine } from "../../protocol/pod.ts";
-
-/** What a line costs besides its text, in every program that it passes. */
-const LINE_OVERHEAD_BYTES = 128;
 
 export interface LogBatch {
   readonly lines: readonly LogLine[];
@@ -21,7 +19,7 @@ export async function* batchesOf(lines: AsyncIterable<LogLine>, maxBytes: number
   try {
     for (let first = await next; first.done !== true; first = await next) {
       const batch = [first.value];
-      let bytes = costOf(first.value);
+      let bytes = logLineBytes(first.value);
       next = peek(iterator);
       const noMoreNow = new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
       while (bytes < maxBytes) {
@@ -29,7 +27,7 @@ export async function* batchesOf(lines: AsyncIterable<LogLine>, maxBytes: number
         const ready = await Promise.race([next, noMoreNow]).catch(() => undefined);
         if (ready === undefined || ready.done === true) break;
         batch.push(ready.value);
-        bytes += costOf(ready.value);
+        bytes += logLineBytes(ready.value);
         next = peek(iterator);
       }
       yield { lines: batch, bytes };
@@ -46,8 +44,35 @@ function peek<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
   return next;
 }
 
-function costOf({ line }: LogLine): number {
-  return Buffer.byteLength(line) + LINE_OVERHEAD_BYTES;
+/** How far a log is ahead of its reader. */
+export class LogWindow {
+  readonly #limitBytes: number;
+  #unreadBytes = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** The reader took so much. */
+  taken(bytes: number): void {
+    this.#unreadBytes -= bytes;
+    this.#wake();
+  }
+
+  /** Notes what was sent, and waits until there is room for more. Rejects with the signal's reason. */
+  async sent(bytes: number, signal: AbortSignal): Promise<void> {
+    this.#unreadBytes += bytes;
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake);
+    try {
+      while (this.#unreadBytes > this.#limitBytes && !signal.aborted)
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+    signal.throwIfAborted();
+  }
 }
 
 export interface PaceLimits {

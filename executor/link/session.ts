@@ -8,10 +8,10 @@ import type { Logger } from "../../common/logger.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { HostFacts } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import { helloBytes, type ToAgent, ToExecutor } from "../../protocol/link.ts";
+import { helloBytes, LOG_WINDOW_BYTES, type ToAgent, ToExecutor } from "../../protocol/link.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, WantedPod } from "../../protocol/pod.ts";
 import { LINK_VERSION } from "../../protocol/version.ts";
-import { batchesOf, LogPace } from "./log-flow.ts";
+import { batchesOf, LogPace, LogWindow } from "./log-flow.ts";
 import type { Membership } from "./membership.ts";
 
 /** This host's identity: an ed25519 key that never leaves it. */
@@ -65,16 +65,16 @@ const EVENTS_A_FRAME = 500;
 const MAX_BUFFERED_BYTES = 16 * 2 ** 20;
 /** Logs wait while so much is unsent. */
 const SLOW_BUFFERED_BYTES = 2 ** 20;
-const LOG_BATCH_BYTES = 64 * 2 ** 10;
+const LOG_BATCH_BYTES = 32 * 2 ** 10;
 /** Of all logs of the host together. */
-const LOG_PACE = { burstBytes: 4 * 2 ** 20, bytesPerSecond: 2 * 2 ** 20 };
+const LOG_PACE = { burstBytes: 2 * 2 ** 20, bytesPerSecond: 2 ** 20 };
 
 /** What is said on one connection. */
 export class Session {
   readonly #socket: WebSocket;
   readonly #deps: SessionDeps;
   readonly #over: AbortSignal;
-  readonly #streams = new Map<number, AbortController>();
+  readonly #streams = new Map<number, { readonly cancel: AbortController; readonly window: LogWindow }>();
   readonly #pace: LogPace;
   welcomed = false;
 
@@ -104,8 +104,11 @@ export class Session {
       case "logs":
         void this.#streamLogs(frame.id, frame.podId, frame.query);
         return;
+      case "read":
+        this.#streams.get(frame.id)?.window.taken(frame.bytes);
+        return;
       case "cancel":
-        this.#streams.get(frame.id)?.abort();
+        this.#streams.get(frame.id)?.cancel.abort();
         return;
     }
   }
@@ -152,13 +155,14 @@ export class Session {
   }
 
   async #streamLogs(id: number, podId: PodId, query: LogQuery): Promise<void> {
-    const cancel = new AbortController();
-    this.#streams.set(id, cancel);
+    const [cancel, window] = [new AbortController(), new LogWindow(LOG_WINDOW_BYTES)];
+    this.#streams.set(id, { cancel, window });
     const signal = AbortSignal.any([cancel.signal, this.#over]);
     try {
       const lines = this.#deps.pods.logs(podId, query, signal);
       for await (const batch of batchesOf(lines, LOG_BATCH_BYTES)) {
         this.#send({ type: "item", id, lines: [...batch.lines] });
+        await window.sent(batch.bytes, signal);
         await this.#pace.spend(batch.bytes, signal);
         await this.#drained(signal);
       }

@@ -58,13 +58,13 @@ describe("a log stream", () => {
 
   it("lets the slowest reader go when all of them together hold too much", async () => {
     const { sent, streams } = opened();
-    const readers = [1, 2, 3, 4, 5, 6].map(() => streams.open(podId(1), QUERY, NEVER));
+    const readers = Array.from({ length: 20 }, () => streams.open(podId(1), QUERY, NEVER));
     const firsts = readers.map((reader) => reader.next());
-    for (const id of [1, 2, 3, 4, 5, 6]) streams.take({ type: "item", id, lines: lines(1, 1) });
+    for (let id = 1; id <= 20; id += 1) streams.take({ type: "item", id, lines: lines(1, 1) });
     await Promise.all(firsts);
 
-    for (const id of [1, 2, 3, 4, 5, 6]) {
-      const megabytes = id === 3 ? 7 : 5.5;
+    for (let id = 1; id <= 20; id += 1) {
+      const megabytes = id === 3 ? 1.9 : 1.65;
       streams.take({ type: "item", id, lines: lines(1, megabytes * 2 ** 20) });
     }
 
@@ -95,6 +95,17 @@ describe("a log stream", () => {
     expect(await first).toMatchObject({ done: false });
     expect(await reader.next()).toMatchObject({ done: false });
     await expect(reader.next()).rejects.toMatchObject({ code: "host-unreachable" });
+  });
+
+  it("tells the host what was read, so that it goes on", async () => {
+    const { sent, streams, reader } = opened();
+    const first = reader.next();
+
+    streams.take({ type: "item", id: 1, lines: lines(5, 100_000) });
+    await first;
+    await reader.next();
+
+    expect(sent.slice(1)).toEqual([{ type: "read", id: 1, bytes: 200_256 }]);
   });
 
   it("ignores lines for readers who have left", async () => {

@@ -1,7 +1,7 @@
 /** Lines that are there go together, none waits for another, and none goes faster than the pace. */
 import { describe, expect, it } from "vitest";
 
-import { batchesOf, LogPace } from "../../../../executor/link/log-flow.ts";
+import { batchesOf, LogPace, LogWindow } from "../../../../executor/link/log-flow.ts";
 import type { LogLine } from "../../../../protocol/pod.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 
@@ -72,6 +72,32 @@ describe("batchesOf", () => {
     await batches.return(undefined);
 
     expect(told).toBe(true);
+  });
+});
+
+describe("LogWindow", () => {
+  it("waits when it is full, until enough was taken", async () => {
+    const window = new LogWindow(100);
+    await window.sent(100, NEVER);
+    let passed = false;
+
+    const waiting = window.sent(50, NEVER).then(() => (passed = true));
+    window.taken(49);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(passed).toBe(false);
+    window.taken(1);
+
+    expect(await waiting).toBe(true);
+  });
+
+  it("waits no longer than its reader stays", async () => {
+    const window = new LogWindow(100);
+    const left = new AbortController();
+
+    const waiting = window.sent(101, left.signal);
+    left.abort(new Error("left"));
+
+    await expect(waiting).rejects.toThrow("left");
   });
 });
 
