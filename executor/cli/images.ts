@@ -95,11 +95,15 @@ function listText({ disk, images, pulling }: ImageList, paint: Paint): string {
   return [disk === undefined ? "The disk cannot be measured now." : diskText(disk), ...pulls, here].join("\n");
 }
 
-function collectionText({ dryRun, before, after, removed }: ImageCollection, paint: Paint): string {
-  if (removed.length === 0) return `Nothing to remove. ${diskText(before)}`;
+function collectionText({ dryRun, before, after, removed, leftovers }: ImageCollection, paint: Paint): string {
+  if (removed.length + leftovers.layers === 0) return `Nothing to remove. ${diskText(before)}`;
   const what = dryRun ? "would be removed" : "were removed";
   const disk = dryRun ? diskText(before) : `Before: ${diskText(before)} After: ${diskText(after)}`;
-  return `${removed.length} images ${what}. ${disk}\n${table(removed, IMAGE_COLUMNS, paint)}`;
+  const parts = [`${removed.length} images ${what}. ${disk}`];
+  if (leftovers.layers > 0)
+    parts.push(`${leftovers.layers} layers of no image, ${sizeText(leftovers.sizeBytes)}, ${what}.`);
+  if (removed.length > 0) parts.push(table(removed, IMAGE_COLUMNS, paint));
+  return parts.join("\n");
 }
 
 function pinsText(pins: readonly ImagePin[], paint: Paint): string {

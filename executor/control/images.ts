@@ -30,8 +30,8 @@ export function imageHandlers(control: ImagesControl): Handlers<typeof imageRout
     },
     pullImage: ({ body, signal }) => pull(images, body.reference, signal),
     collectImages: async ({ body: { dryRun }, signal }) => {
-      const { before, after, removed } = await collector.collect({ dryRun, signal });
-      return { dryRun, before: diskOf(before), after: diskOf(after), removed: removed.map(summaryOf) };
+      const { before, after, removed, leftovers } = await collector.collect({ dryRun, signal });
+      return { dryRun, before: diskOf(before), after: diskOf(after), removed: removed.map(summaryOf), leftovers };
     },
     listPins: async ({ signal }) => ({ pins: await pinsOf(control, signal) }),
   };

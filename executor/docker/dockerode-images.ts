@@ -2,6 +2,10 @@
  * The ImageStore port over the Docker Engine API. Every call has a deadline of its own besides the caller's signal, but for
  * a pull, which may take as long as something moves.
  */
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+
 import Dockerode from "dockerode";
 import { z } from "zod";
 
@@ -11,7 +15,15 @@ import { parseImageRef } from "../../protocol/image-ref.ts";
 import { bounded, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
 import { toEngineInfo } from "./engine-info.ts";
 import { statusOf } from "./errors.ts";
-import type { FoundImage, ImageStore, StoredImage, StorePullOptions } from "./image-store.ts";
+import type {
+  FoundImage,
+  ImageStore,
+  LeftoverChoice,
+  LeftoverSum,
+  StoredImage,
+  StorePullOptions,
+} from "./image-store.ts";
+import { chosenOf, filedLayers, imageOf, leftoversOf } from "./leftover-layers.ts";
 import { PullFailure, pullError } from "./pull-errors.ts";
 import { createPullProgress } from "./pull-progress.ts";
 import { unfinishedBytes, watchForStall } from "./stall-watch.ts";
@@ -19,10 +31,20 @@ import { unfinishedBytes, watchForStall } from "./stall-watch.ts";
 export interface DockerImagesOptions {
   readonly socketPath: string;
   readonly clock: Clock;
+  /** Where this process finds the files that the engine sees; the same place when left out. */
+  readonly engineFiles?: string;
 }
 
-export function createDockerImages({ socketPath, clock }: DockerImagesOptions): ImageStore {
+/** What the calls need. */
+interface Tools {
+  readonly docker: Dockerode;
+  readonly clock: Clock;
+  readonly engineFiles: string;
+}
+
+export function createDockerImages({ socketPath, clock, engineFiles = "/" }: DockerImagesOptions): ImageStore {
   const docker = new Dockerode({ socketPath });
+  const tools = { docker, clock, engineFiles };
   return {
     image: (reference, signal) => readImage(docker, reference, signal),
     list: (signal) =>
@@ -34,9 +56,11 @@ export function createDockerImages({ socketPath, clock }: DockerImagesOptions): 
         const containers = await docker.listContainers({ all: true, abortSignal });
         return new Set(containers.map(({ ImageID }) => ImageID));
       }),
-    pull: (reference, options) => pull({ docker, clock }, reference, options),
+    pull: (reference, options) => pull(tools, reference, options),
     remove: (nameOrId, signal) =>
       bounded("remove image", WRITE_DEADLINE_MS, signal, (abortSignal) => remove(docker, nameOrId, abortSignal)),
+    clearLeftovers: (options, signal) =>
+      bounded("clear leftovers", WRITE_DEADLINE_MS, signal, (abortSignal) => clear(tools, options, abortSignal)),
   };
 }
 
@@ -81,18 +105,38 @@ async function remove(docker: Dockerode, nameOrId: string, abortSignal: AbortSig
   }
 }
 
-interface PullTools {
-  readonly docker: Dockerode;
-  readonly clock: Clock;
+async function clear(
+  { docker, engineFiles }: Tools,
+  { dryRun, ...choice }: LeftoverChoice & { readonly dryRun: boolean },
+  abortSignal: AbortSignal,
+): Promise<LeftoverSum> {
+  const { rootDir, storage } = toEngineInfo(await docker.info());
+  const filed = await filedLayers(join(engineFiles, rootDir), storage.driver);
+  const images = filed.length === 0 ? [] : await docker.listImages({ all: true, abortSignal });
+  const inspected = await Promise.all(images.map(({ Id }) => orUndefined(docker.getImage(Id).inspect())));
+  const needed = inspected.map((image) => image?.RootFS?.Layers ?? []);
+  const { layers, piles } = chosenOf(leftoversOf(filed, needed), choice);
+  for (const { id, archive } of dryRun ? [] : piles.map(imageOf)) {
+    abortSignal.throwIfAborted();
+    const stream = await docker.loadImage(Readable.from([archive]), { abortSignal });
+    stream.resume();
+    await finished(stream, { writable: false });
+    await remove(docker, id, abortSignal);
+  }
+  return { layers: layers.length, sizeBytes: layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }
 
-async function pull({ docker, clock }: PullTools, reference: string, options: StorePullOptions): Promise<void> {
+async function pull(
+  { docker, clock, engineFiles }: Tools,
+  reference: string,
+  options: StorePullOptions,
+): Promise<void> {
   const { auth, onProgress, inactivityMs, signal } = options;
   const over = new AbortController();
   const watch = watchForStall({
     clock,
     limitMs: inactivityMs,
-    downloadedBytes: downloadsOf(docker),
+    downloadedBytes: downloadsOf(docker, engineFiles),
     signal: AbortSignal.any([signal, over.signal]),
   });
   const abortSignal = AbortSignal.any([signal, watch.stalled]);
@@ -115,7 +159,7 @@ async function pull({ docker, clock }: PullTools, reference: string, options: St
 }
 
 /** Where the engine keeps what is on its way is asked only once. */
-function downloadsOf(docker: Dockerode): () => Promise<number | undefined> {
+function downloadsOf(docker: Dockerode, engineFiles: string): () => Promise<number | undefined> {
   let rootDir: Promise<string | undefined> | undefined;
   return async () => {
     rootDir ??= docker.info().then(
@@ -123,7 +167,7 @@ function downloadsOf(docker: Dockerode): () => Promise<number | undefined> {
       () => undefined,
     );
     const folder = await rootDir;
-    return folder === undefined ? undefined : unfinishedBytes(folder);
+    return folder === undefined ? undefined : unfinishedBytes(join(engineFiles, folder));
   };
 }
 

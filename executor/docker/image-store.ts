@@ -43,6 +43,20 @@ export interface StorePullOptions {
   readonly signal: AbortSignal;
 }
 
+/** Which layers that belong to no image may go. */
+export interface LeftoverChoice {
+  /** Those that were there before this instant, of the host's clock ... */
+  readonly sinceMs: number;
+  /** ... and were pulled from one of these, as `registry/repository`. */
+  readonly repositories: ReadonlySet<string>;
+}
+
+/** What layers that belong to no image come to. */
+export interface LeftoverSum {
+  readonly layers: number;
+  readonly sizeBytes: number;
+}
+
 export interface ImageStore {
   /** The local image, or undefined when it has to be pulled. */
   image(reference: string, signal: AbortSignal): Promise<FoundImage | undefined>;
@@ -58,4 +72,9 @@ export interface ImageStore {
   pull(reference: string, options: StorePullOptions): Promise<void>;
   /** Takes a name away, and the image with its last name; `in-use` when a container needs it. What is gone is removed. */
   remove(nameOrId: string, signal: AbortSignal): Promise<"removed" | "in-use">;
+  /**
+   * Removes layers that belong to no image, as a pull leaves them behind when the engine dies in the middle of it; with
+   * `dryRun` it only counts them. None where the engine's files cannot be seen.
+   */
+  clearLeftovers(choice: LeftoverChoice & { readonly dryRun: boolean }, signal: AbortSignal): Promise<LeftoverSum>;
 }

@@ -7,8 +7,9 @@ import { createKeyedLock } from "../../common/keyed-lock.ts";
 import type { Logger } from "../../common/logger.ts";
 import { startTicker } from "../../common/ticker.ts";
 import { AppError } from "../../protocol/errors.ts";
+import { parseImageRef } from "../../protocol/image-ref.ts";
 import type { Reason } from "../../protocol/pod.ts";
-import type { ImageStore, StoredImage } from "../docker/image-store.ts";
+import type { ImageStore, LeftoverSum, StoredImage } from "../docker/image-store.ts";
 import { engineName } from "./engine-name.ts";
 import {
   decide,
@@ -50,6 +51,8 @@ export interface Collection {
   readonly after: DiskUsage;
   /** What was removed, or would be. */
   readonly removed: readonly HeldImage[];
+  /** Layers of pulls that were cut short by the end of the engine, which go first. */
+  readonly leftovers: LeftoverSum;
 }
 
 export interface ListedImage extends HeldImage {
@@ -128,20 +131,23 @@ export class ImageCollector {
 
   async #tick(signal: AbortSignal): Promise<void> {
     await this.#measure(signal);
-    const { removed, before, after } = await this.collect({ dryRun: false, signal });
-    if (removed.length === 0) return;
+    const { removed, leftovers, before, after } = await this.collect({ dryRun: false, signal });
+    if (removed.length + leftovers.layers === 0) return;
     const names = removed.map((image) => image.names[0] ?? image.id);
-    this.#deps.log.info("images were removed to make room", { names, before, after });
+    this.#deps.log.info("images were removed to make room", { names, leftovers, before, after });
   }
 
   async #tell(signal: AbortSignal): Promise<Collection> {
     const input = await this.#input(signal);
-    return { before: input.usage, after: input.usage, removed: decide(input) };
+    const leftovers = await this.#clearLeftovers(input, { dryRun: true, signal });
+    return { before: input.usage, after: input.usage, removed: decide(input), leftovers };
   }
 
   async #collect(signal: AbortSignal): Promise<Collection> {
     const decidedAtMs = this.#deps.clock.monotonic();
     const input = await this.#input(signal);
+    const leftovers = await this.#clearLeftovers(input, { dryRun: false, signal });
+    await this.#measure(signal);
     const removed: HeldImage[] = [];
     const candidates = isAbove(input.usage, "high", this.#options.thresholds) ? removable(input) : [];
     for (const image of candidates) {
@@ -150,7 +156,20 @@ export class ImageCollector {
       if (outcome === "removed") removed.push(image);
       await this.#measure(signal);
     }
-    return { before: input.usage, after: this.#usage ?? input.usage, removed };
+    return { before: input.usage, after: this.#usage ?? input.usage, removed, leftovers };
+  }
+
+  /** What a pull has finished so far looks like a leftover until it is over. */
+  async #clearLeftovers(
+    input: GcInput,
+    { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
+  ): Promise<LeftoverSum> {
+    const { store, notes } = this.#deps;
+    const { unfinished } = notes;
+    const mayGo = input.pulling.size === 0 && unfinished.length > 0 && isAbove(input.usage, "high", input.thresholds);
+    if (!mayGo) return { layers: 0, sizeBytes: 0 };
+    const repositories = new Set(unfinished.map(repositoryOf));
+    return store.clearLeftovers({ sinceMs: input.nowMs - input.minAgeMs, repositories, dryRun }, signal);
   }
 
   async #input(signal: AbortSignal): Promise<GcInput> {
@@ -214,6 +233,11 @@ export class ImageCollector {
   #isAbove(mark: "high" | "low" | "refuse"): boolean {
     return this.#usage !== undefined && isAbove(this.#usage, mark, this.#options.thresholds);
   }
+}
+
+function repositoryOf(name: string): string {
+  const { registry, repository } = parseImageRef(name);
+  return `${registry}/${repository}`;
 }
 
 function namesOf({ references, digests }: StoredImage): readonly string[] {

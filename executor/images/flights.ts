@@ -6,7 +6,8 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
 import { toAppError } from "../../protocol/errors.ts";
-import type { ImageStore, RegistryAuth } from "../docker/image-store.ts";
+import type { EngineProgress, ImageStore, RegistryAuth } from "../docker/image-store.ts";
+import type { ImageNotes } from "./notes.ts";
 import { createRateMeter, type PullProgress } from "./progress.ts";
 import { retryInMs } from "./retry.ts";
 
@@ -27,6 +28,7 @@ export interface Passenger {
 
 export interface FlightsDeps {
   readonly store: Pick<ImageStore, "pull">;
+  readonly notes: Pick<ImageNotes, "beginPull" | "endPulls">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -124,18 +126,23 @@ export class Flights {
     }
   }
 
-  #pull(flight: Flight, meter: ReturnType<typeof createRateMeter>): Promise<void> {
-    const { store, clock } = this.#deps;
+  /** An engine that says how a pull ended leaves nothing of it behind. */
+  async #pull(flight: Flight, meter: ReturnType<typeof createRateMeter>): Promise<void> {
+    const { store, clock, notes } = this.#deps;
     const { name, auth } = flight.destination;
-    return store.pull(name, {
-      auth,
-      inactivityMs: this.#inactivityMs,
-      signal: flight.abort.signal,
-      onProgress: (sum) => {
-        flight.progress = meter(sum, clock.monotonic());
-        for (const { onProgress } of flight.passengers) onProgress(flight.progress);
-      },
-    });
+    const { signal } = flight.abort;
+    const onProgress = (sum: EngineProgress): void => {
+      flight.progress = meter(sum, clock.monotonic());
+      for (const passenger of flight.passengers) passenger.onProgress(flight.progress);
+    };
+    notes.beginPull(name);
+    try {
+      await store.pull(name, { auth, inactivityMs: this.#inactivityMs, signal, onProgress });
+    } catch (error) {
+      if (toAppError(error).code !== "engine-unavailable") notes.endPulls([name]);
+      throw error;
+    }
+    notes.endPulls([name]);
   }
 }
 

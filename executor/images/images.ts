@@ -20,7 +20,7 @@ export interface ImagesOptions {
   readonly vouched: readonly string[];
 }
 
-export interface ImagesDeps extends FlightsDeps {
+export interface ImagesDeps extends Omit<FlightsDeps, "notes"> {
   readonly store: ImageStore;
   readonly notes: ImageNotes;
 }

@@ -23,7 +23,20 @@ const ImageNote = z.strictObject({
 export type ImageNote = z.infer<typeof ImageNote>;
 
 const VERSION = 1;
-const NotesFile = z.object({ version: z.literal(VERSION), images: z.record(z.string(), z.unknown()) });
+const NotesFile = z.object({
+  version: z.literal(VERSION),
+  images: z.record(z.string(), z.unknown()),
+  unfinished: z.array(z.string()).catch([]),
+});
+
+/** What the file holds. */
+interface Notes {
+  readonly images: Map<string, ImageNote>;
+  /** Names of pulls that were begun and of which nobody knows how they ended. */
+  readonly unfinished: Set<string>;
+}
+
+const NOTHING = { version: VERSION, images: {}, unfinished: [] };
 
 export interface NotesDeps {
   readonly clock: Clock;
@@ -34,13 +47,15 @@ export class ImageNotes {
   readonly #path: string;
   readonly #deps: NotesDeps;
   readonly #notes: Map<string, ImageNote>;
+  readonly #unfinished: Set<string>;
   #changed = false;
   #saving: Promise<void> | undefined;
 
-  private constructor(path: string, deps: NotesDeps, notes: Map<string, ImageNote>) {
+  private constructor(path: string, deps: NotesDeps, { images, unfinished }: Notes) {
     this.#path = path;
     this.#deps = deps;
-    this.#notes = notes;
+    this.#notes = images;
+    this.#unfinished = unfinished;
   }
 
   /** A file that cannot be read is set aside; a note that cannot be read is left out. */
@@ -70,6 +85,22 @@ export class ImageNotes {
     if (gone.length > 0) this.#save();
   }
 
+  /** Pulls that may have left something behind: the engine or we died in the middle of them. */
+  get unfinished(): readonly string[] {
+    return [...this.#unfinished];
+  }
+
+  beginPull(name: string): void {
+    this.#unfinished.add(name);
+    this.#save();
+  }
+
+  /** It is over, and nothing of it can lie about. */
+  endPulls(names: readonly string[]): void {
+    const ended = names.filter((name) => this.#unfinished.delete(name));
+    if (ended.length > 0) this.#save();
+  }
+
   /** Resolves when everything is on the disk. */
   async close(): Promise<void> {
     await this.#saving;
@@ -84,7 +115,8 @@ export class ImageNotes {
   async #write(): Promise<void> {
     while (this.#changed) {
       this.#changed = false;
-      const content = { version: VERSION, images: Object.fromEntries(this.#notes) };
+      const images = Object.fromEntries(this.#notes);
+      const content = { version: VERSION, images, unfinished: this.unfinished };
       try {
         await writeFileAtomic(this.#path, JSON.stringify(content), 0o600);
       } catch (error) {
@@ -94,18 +126,19 @@ export class ImageNotes {
   }
 }
 
-async function readNotes(path: string, deps: NotesDeps): Promise<Map<string, ImageNote>> {
+async function readNotes(path: string, deps: NotesDeps): Promise<Notes> {
   const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return new Map();
-  const file = NotesFile.safeParse(parsed(text));
+  const file = NotesFile.safeParse(text === undefined ? NOTHING : parsed(text));
   if (!file.success) {
     const setAside = `${path}.damaged-${deps.clock.now()}`;
     await rename(path, setAside);
     deps.log.error("what was known of the images cannot be read and was set aside", { setAside });
-    return new Map();
+    return { images: new Map(), unfinished: new Set() };
   }
-  const notes = Object.entries(file.data.images).map(([id, note]) => [id, ImageNote.safeParse(note).data] as const);
-  return new Map(notes.filter((entry): entry is [string, ImageNote] => entry[1] !== undefined));
+  const { images, unfinished } = file.data;
+  const notes = Object.entries(images).map(([id, note]) => [id, ImageNote.safeParse(note).data] as const);
+  const readable = notes.filter((entry): entry is [string, ImageNote] => entry[1] !== undefined);
+  return { images: new Map(readable), unfinished: new Set(unfinished) };
 }
 
 function parsed(text: string): unknown {

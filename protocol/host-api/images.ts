@@ -61,6 +61,8 @@ export const ImageCollection = z.strictObject({
   after: EngineDisk,
   /** What was removed, or would be; in a dry run an estimate. */
   removed: z.array(ImageSummary),
+  /** Layers that belong to no image: of pulls that were cut short by the end of the engine. */
+  leftovers: z.strictObject({ layers: z.int(), sizeBytes: z.number() }),
 });
 export type ImageCollection = z.infer<typeof ImageCollection>;
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { systemClock } from "../../common/clock.ts";
+import type { LeftoverSum } from "../../executor/docker/image-store.ts";
 import { createDiskUsage } from "../../executor/images/disk-usage.ts";
 import { type DiskUsage, percentOf } from "../../executor/images/gc.ts";
 import type { Images } from "../../executor/images/images.ts";
@@ -66,6 +67,11 @@ async function fillUp(
 
 async function namesHere(): Promise<string[]> {
   return (await engine.store.list(signal)).flatMap(({ references }) => references);
+}
+
+function leftovers(): Promise<LeftoverSum> {
+  const repositories = new Set([`${registry.address}/cut`]);
+  return engine.store.clearLeftovers({ sinceMs: Date.now() + 1_000, repositories, dryRun: true }, signal);
 }
 
 describe("demand 11: references as the engine takes them", () => {
@@ -157,6 +163,35 @@ describe("demand 12: a disk that fills up", () => {
     expect(removed.flatMap((image) => image.names)).toEqual(expect.arrayContaining(names.slice(0, 1)));
     expect(await namesHere()).toContain(names.at(-1));
     expect(await percentUsed("inodes")).toBeLessThan(75);
+  });
+
+  it("demand 12: layers go that a pull left behind when the engine died, and those of images and pulls stay", async () => {
+    const { images, collector } = await realImages({
+      store: engine.store,
+      config: { gc: GC },
+      engineRootDir: engine.rootDir,
+    });
+    const kept = await serve("kept", { noiseBytes: [2 * MB] });
+    await images.ensure(kept, asRenter);
+    const cut = await makeTestImage({ name: "cut", noiseBytes: [3 * MB, 4 * MB, 5 * MB] });
+    registry.layerFault = { kind: "stall", afterBytes: 3.5 * MB };
+    const pull = images.ensure(registry.add(cut), asRenter);
+    await until("the first layers", 20_000, () => (registry.sending.length === 2 ? true : undefined));
+    await until("the first layer to be unpacked", 20_000, async () => (await leftovers()).layers === 1 || undefined);
+    await Promise.all([expect(pull).rejects.toMatchObject({ code: "engine-unavailable" }), engine.crash()]);
+    registry.layerFault = undefined;
+
+    const before = await leftovers();
+    await fillUp(images, "bytes", { noiseBytes: [20 * MB] });
+    const told = await collector.collect({ dryRun: true, signal });
+    const done = await collector.collect({ dryRun: false, signal });
+
+    expect(before).toEqual({ layers: 1, sizeBytes: 3 * MB });
+    expect(told.leftovers).toEqual(before);
+    expect(done.leftovers).toEqual(before);
+    expect(await leftovers()).toEqual({ layers: 0, sizeBytes: 0 });
+    expect((await engine.store.list(signal)).every(({ digests }) => digests.length > 0)).toBe(true);
+    expect((await engine.store.inUse(signal)).size).toBe(2);
   });
 
   it("demand 12: at 95 % new pods are refused with disk-low, and taken again when there is room", async () => {

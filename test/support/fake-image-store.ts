@@ -9,6 +9,8 @@ import type {
   EngineProgress,
   FoundImage,
   ImageStore,
+  LeftoverChoice,
+  LeftoverSum,
   RegistryAuth,
   StoredImage,
   StorePullOptions,
@@ -41,6 +43,7 @@ interface Stored {
   readonly sizeBytes: number;
 }
 
+const NO_LEFTOVERS = { layers: 0, sizeBytes: 0 };
 const PLAIN = { user: "", entrypoint: [], command: ["/bin/sh"], stopSignal: undefined };
 
 export class FakeImageStore implements ImageStore {
@@ -50,6 +53,8 @@ export class FakeImageStore implements ImageStore {
   /** Every pull that was begun. */
   readonly pulls: { readonly name: string; readonly auth: RegistryAuth | undefined }[] = [];
   readonly removed: string[] = [];
+  /** What an engine that died in the middle of a pull left behind, and how long ago. */
+  leftovers = { ...NO_LEFTOVERS, filedAtMs: 0, repository: "" };
   readonly #clock: Clock;
   readonly #stored = new Map<string, Stored>();
   readonly #slow: SlowPull[] = [];
@@ -132,6 +137,13 @@ export class FakeImageStore implements ImageStore {
     }
     if (id === nameOrId || held.references.size + held.digests.size === 0) this.#stored.delete(id);
     return "removed";
+  }
+
+  async clearLeftovers(choice: LeftoverChoice & { readonly dryRun: boolean }): Promise<LeftoverSum> {
+    const { filedAtMs, repository, layers, sizeBytes } = this.leftovers;
+    if (filedAtMs >= choice.sinceMs || !choice.repositories.has(repository)) return NO_LEFTOVERS;
+    if (!choice.dryRun) this.leftovers = { ...this.leftovers, ...NO_LEFTOVERS };
+    return { layers, sizeBytes };
   }
 
   #goOn(name: string, { signal, onProgress, inactivityMs }: StorePullOptions): Promise<void> {

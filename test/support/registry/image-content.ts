@@ -11,10 +11,10 @@ import { gzipSync } from "node:zlib";
 import { z } from "zod";
 
 import { exec } from "../../../common/exec.ts";
+import { tarOf } from "../../../executor/docker/tar.ts";
 import { busyboxImage } from "../images.ts";
 
 const SAVE_DEADLINE_MS = 60_000;
-const TAR_BLOCK = 512;
 const NOTHING = Buffer.alloc(0);
 export const MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG_TYPE = "application/vnd.docker.container.image.v1+json";
@@ -45,8 +45,8 @@ export async function makeTestImage(input: TestImageInput): Promise<TestImage> {
   const { name, tag = "1", noiseBytes, emptyFiles = 0 } = input;
   const layers = [
     await busyboxLayer(),
-    ...noiseBytes.map((size, index) => tarOf([[`noise-${index}`, noise(size)]])),
-    ...(emptyFiles === 0 ? [] : [tarOf(Array.from({ length: emptyFiles }, (_, at) => [`${name}-${at}`, NOTHING]))]),
+    ...noiseBytes.map((size, index) => tarOf([{ path: `noise-${index}`, content: noise(size) }])),
+    ...(emptyFiles === 0 ? [] : [emptyLayer(name, emptyFiles)]),
   ];
   // Packing noise would take long and make it no smaller.
   const packed = layers.map((layer) => gzipSync(layer, { level: 0 }));
@@ -75,6 +75,11 @@ export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
+function emptyLayer(name: string, files: number): Buffer {
+  const prefix = name.replaceAll("/", "-");
+  return tarOf(Array.from({ length: files }, (_, at) => ({ path: `${prefix}-${at}`, content: NOTHING })));
+}
+
 /** Bytes that nothing can compress. */
 function noise(size: number): Buffer {
   return createCipheriv("aes-128-ctr", randomBytes(16), randomBytes(16)).update(Buffer.alloc(size));
@@ -94,26 +99,4 @@ async function busyboxLayer(): Promise<Buffer> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** A tar archive of files at its top. */
-function tarOf(files: readonly (readonly [path: string, content: Buffer])[]): Buffer {
-  const entries = files.flatMap(([path, content]) => {
-    const padding = Buffer.alloc((TAR_BLOCK - (content.length % TAR_BLOCK)) % TAR_BLOCK);
-    return [tarHeader(path.replaceAll("/", "-"), content.length), content, padding];
-  });
-  return Buffer.concat([...entries, Buffer.alloc(2 * TAR_BLOCK)]);
-}
-
-function tarHeader(path: string, size: number): Buffer {
-  const header = Buffer.alloc(TAR_BLOCK);
-  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, "0")}\0`;
-  header.write(path, 0);
-  header.write(octal(0o644, 7) + octal(0, 7) + octal(0, 7) + octal(size, 11) + octal(0, 11), 100);
-  // The checksum is taken with blanks in its own place.
-  header.write("        0", 148);
-  header.write("ustar\x0000", 257);
-  const checksum = header.reduce((sum, byte) => sum + byte, 0);
-  header.write(`${octal(checksum, 6)} `, 148);
-  return header;
 }

@@ -19,7 +19,8 @@ import { until } from "../arena/wait.ts";
 const START_MS = 60_000;
 const COMMAND_MS = 60_000;
 const NAMESPACES = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"];
-const START = 'mount -o loop "$1" "$2" && shift 2 && exec dockerd "$@"';
+/** Starts it again when it was killed. */
+const START = 'mount -o loop "$1" "$2" && shift 2 && while :; do dockerd "$@"; done';
 
 export interface SmallDisk {
   readonly bytes: number;
@@ -32,12 +33,12 @@ export class SmallEngine implements AsyncDisposable {
   readonly #folder: string;
   readonly #process: ChildProcess;
 
-  private constructor(folder: string, process: ChildProcess) {
+  private constructor(folder: string, child: ChildProcess) {
     this.#folder = folder;
-    this.#process = process;
+    this.#process = child;
     const socketPath = join(folder, "docker.sock");
     this.docker = new Docker({ socketPath });
-    this.store = createDockerImages({ socketPath, clock: systemClock() });
+    this.store = createDockerImages({ socketPath, clock: systemClock(), engineFiles: `/proc/${child.pid}/root` });
   }
 
   static async start({ bytes, inodes }: SmallDisk): Promise<SmallEngine> {
@@ -58,17 +59,29 @@ export class SmallEngine implements AsyncDisposable {
       `--host=unix://${join(folder, "docker.sock")}`,
     ];
     const log = await open(join(folder, "log"), "a");
-    const process = spawn("unshare", [...NAMESPACES, "sh", "-c", START, "sh", disk, root, ...options], {
+    const child = spawn("unshare", [...NAMESPACES, "sh", "-c", START, "sh", disk, root, ...options], {
       stdio: ["ignore", log.fd, log.fd],
     });
     await log.close();
-    const engine = new SmallEngine(folder, process);
+    const engine = new SmallEngine(folder, child);
     await until("the small engine to answer", START_MS, async () => {
-      if (process.exitCode !== null) throw new Error(await readFile(join(folder, "log"), "utf8"));
+      if (child.exitCode !== null) throw new Error(await readFile(join(folder, "log"), "utf8"));
       await engine.docker.ping();
       return true;
     });
     return engine;
+  }
+
+  /** Kills dockerd, and waits until it is back. */
+  async crash(): Promise<void> {
+    const shell = await childOf(this.#process.pid);
+    const dockerd = await childOf(shell);
+    process.kill(dockerd, "SIGKILL");
+    await until("the small engine to be back", START_MS, async () => {
+      if ((await childOf(shell)) === dockerd) return undefined;
+      await this.docker.ping();
+      return true;
+    });
   }
 
   /** Where this process finds the engine's disk. */
@@ -84,4 +97,10 @@ export class SmallEngine implements AsyncDisposable {
     await ended;
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 20 });
   }
+}
+
+async function childOf(pid: number | undefined): Promise<number> {
+  const limits = { signal: AbortSignal.timeout(COMMAND_MS), timeoutMs: COMMAND_MS };
+  const { stdout } = await exec("pgrep", ["--oldest", "--parent", String(pid)], limits);
+  return Number(stdout);
 }

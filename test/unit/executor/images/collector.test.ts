@@ -1,6 +1,7 @@
 /** Making room on the engine's disk: what goes, what stays, when it stops, and when the host says that it is full. */
 import { describe, expect, it } from "vitest";
 
+import { AppError } from "../../../../protocol/errors.ts";
 import { imagesHarness, type ImagesHarness, RENTER, SIGNAL } from "../../../support/images-harness.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -116,6 +117,62 @@ describe("a disk beyond the high mark", () => {
     const { removed } = await harness.collector.collect(doIt);
 
     expect(removed.map(({ id }) => id)).toEqual(["sha256:a", "sha256:c"]);
+  });
+});
+
+describe("what a pull left behind when the engine died", () => {
+  async function afterCrash(): Promise<ImagesHarness> {
+    const harness = await withImages("a");
+    const reference = harness.serve("cut", { slow: true });
+    const asked = harness.images.ensure(reference, asRenter);
+    (await harness.slowPull()).fail(new AppError("engine-unavailable"));
+    await expect(asked).rejects.toMatchObject({ code: "engine-unavailable" });
+    const filedAtMs = harness.clock.now();
+    harness.store.leftovers = { layers: 2, sizeBytes: 30, filedAtMs, repository: "registry.test/cut" };
+    await harness.clock.advance(DAY_MS);
+    return harness;
+  }
+
+  it("goes first", async () => {
+    const harness = await afterCrash();
+    harness.disk = () => ({ bytes: { used: 60 + harness.store.leftovers.sizeBytes, total: 100 }, inodes: undefined });
+
+    const told = await harness.collector.collect({ dryRun: true, signal: SIGNAL });
+    const { removed, leftovers } = await harness.collector.collect(doIt);
+
+    expect(told.leftovers).toEqual({ layers: 2, sizeBytes: 30 });
+    expect(leftovers).toEqual({ layers: 2, sizeBytes: 30 });
+    expect(removed).toEqual([]);
+  });
+
+  it("stays while the disk has room, for the next try", async () => {
+    const harness = await afterCrash();
+    harness.disk = () => ({ bytes: { used: 80, total: 100 }, inodes: undefined });
+
+    expect((await harness.collector.collect(doIt)).leftovers.layers).toBe(0);
+    expect(harness.store.leftovers.layers).toBe(2);
+  });
+
+  it("stays while something is being pulled, and when a later pull has finished it", async () => {
+    const harness = await afterCrash();
+    fill(harness, 90);
+    const asked = harness.images.ensure("registry.test/cut:1", asRenter);
+    const pull = await harness.slowPull();
+
+    const during = await harness.collector.collect(doIt);
+    pull.finish();
+    await asked;
+    const after = await harness.collector.collect(doIt);
+
+    expect([during.leftovers.layers, after.leftovers.layers]).toEqual([0, 0]);
+  });
+
+  it("is not looked for after a pull that ended in words", async () => {
+    const harness = await withImages("a");
+    harness.store.failNext(harness.serve("b"), new AppError("image-digest-mismatch"));
+    await expect(harness.images.ensure("registry.test/b:1", asRenter)).rejects.toMatchObject({});
+
+    expect(harness.notes.unfinished).toEqual([]);
   });
 });
 
