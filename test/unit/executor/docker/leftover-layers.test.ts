@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
 /** Layers of no image: which there are, which of them are meant, and how the engine is made to let go of them. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 
 import fc from "fast-check";
