@@ -112,6 +112,23 @@ describe("a renter who needs the image that is being pulled", () => {
   });
 });
 
+describe("a renter who leaves the pull that is ahead of time, too", () => {
+  it("does not end it", async () => {
+    const harness = await imagesHarness();
+    const reference = harness.serve("list", { slow: true });
+    await started(harness, [reference]);
+    const pull = await harness.slowPull();
+    const leave = new AbortController();
+    const rented = harness.images.ensure(reference, { ...RENTER, signal: leave.signal });
+    await harness.clock.advance(0);
+
+    leave.abort(new Error("terminated"));
+
+    await expect(rented).rejects.toThrow("terminated");
+    expect(pull.signal.aborted).toBe(false);
+  });
+});
+
 describe("closing", () => {
   it("ends the pull that is under way, and a wait for renters", async () => {
     const busy = await imagesHarness();
