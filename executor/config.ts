@@ -9,6 +9,7 @@ import { loadConfig } from "../common/config-file.ts";
 import { ImagesConfig } from "./images/config.ts";
 import { IsolationConfig } from "./isolation/config.ts";
 import type { PortRange } from "./pods/ports.ts";
+import { StraysConfig } from "./strays/config.ts";
 
 const Port = z.int().min(1).max(65_535);
 const GIB = 2 ** 30;
@@ -37,6 +38,7 @@ export const ExecutorConfig = z.strictObject({
   isolation: IsolationConfig.prefault({}),
   gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
   images: ImagesConfig.prefault({}),
+  strays: StraysConfig,
   /** What pods never get. */
   reserve: z
     .strictObject({

@@ -16,20 +16,29 @@ import type { Base } from "./base.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig } from "./config.ts";
 import { createControlServer } from "./control/server.ts";
 import { stateHandlers, type StateParts } from "./control/state.ts";
+import { strayHandlers } from "./control/strays.ts";
+import { createDockerEnding } from "./docker/dockerode-ending.ts";
 import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import { simulatedGpus } from "./gpus/simulated.ts";
 import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
+import { lookFor, watchProblems } from "./health/problems.ts";
 import { CurrentFacts } from "./host/current-facts.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
+import { linuxProcesses } from "./host/processes/linux-processes.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
 import { type ImageParts, startImages } from "./images/start.ts";
+import type { Isolation } from "./isolation/isolation.ts";
+import { makeIsolation } from "./isolation/start.ts";
 import { startLink } from "./link/start.ts";
 import { openLedger } from "./pods/ledger.ts";
+import type { Pods } from "./pods/reconcile.ts";
 import { startPods } from "./pods/start.ts";
 import { buildPodKit } from "./ssh/pod-kit.ts";
+import { makeStrays } from "./strays/start.ts";
+import type { Strays } from "./strays/strays.ts";
 
 const CLOSE_DEADLINE_MS = 10_000;
 const ENGINE_WAIT_MS = 3_000;
@@ -44,13 +53,16 @@ export async function serveExecutor(options: { readonly configPath: string }): P
 async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<void> {
   const base = await startBase(config, log, life);
   const kit = await buildPodKit({ stateDir: config.stateDir, signal: life.signal });
+  const isolation = await makeIsolation(base, kit);
   const images = await startImageParts(base);
-  const pods = await startPods(base, { kit, images });
+  watch(base, { isolation, images });
+  const pods = await startPods(base, { kit, images, isolation });
+  const strays = await startStrays(base, pods);
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
   const link = await startLink(base, pods);
-  await startControl({ ...base, pods, link });
+  await startControl({ ...base, pods, link, strays });
 }
 
 async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<Base> {
@@ -89,9 +101,42 @@ async function startImageParts(base: Base): Promise<ImageParts> {
   return images;
 }
 
-async function startControl(parts: Base & StateParts): Promise<void> {
-  const { config, log, clock, life } = parts;
-  const server = await createControlServer({ handlers: stateHandlers(parts), log, clock });
+/** What keeps the whole host from taking pods. */
+function watch(
+  base: Base,
+  { isolation, images }: { readonly isolation: Isolation; readonly images: ImageParts },
+): void {
+  const looks = [
+    lookFor("isolation-unavailable", (signal) => isolation.check(signal)),
+    { code: "disk-low" as const, look: async () => images.collector.pressure()?.message },
+  ];
+  const watching = watchProblems(looks, base, base.life.signal);
+  base.life.add("problems", () => watching.done);
+}
+
+async function startStrays(base: Base, pods: Pods): Promise<Strays> {
+  const { config, keys, life } = base;
+  const { socketPath } = config.docker;
+  const strays = makeStrays({
+    ...base,
+    ...config,
+    config: config.strays,
+    socketPath,
+    host: keys.identity.publicKey,
+    graceSeconds: config.pods.stopGraceSeconds,
+    engine: createDockerEnding({ socketPath }),
+    processes: linuxProcesses(),
+    known: () => pods.known(),
+  });
+  life.add("strays", () => strays.close());
+  await strays.start();
+  return strays;
+}
+
+async function startControl(parts: Base & StateParts & { readonly strays: Strays }): Promise<void> {
+  const { config, log, clock, life, strays } = parts;
+  const handlers = { ...stateHandlers(parts), ...strayHandlers(strays) };
+  const server = await createControlServer({ handlers, log, clock });
   life.add("control", () => server.close());
   await server.listen({ socketPath: controlSocket(config) });
 }

@@ -3,5 +3,6 @@
  * File permissions are the authentication.
  */
 import { stateRoutes } from "./host-api/state.ts";
+import { strayRoutes } from "./host-api/strays.ts";
 
-export const hostApi = { ...stateRoutes };
+export const hostApi = { ...stateRoutes, ...strayRoutes };

@@ -6,6 +6,8 @@ import type { Command } from "commander";
 import type { Commands } from "../../common/cli/output.ts";
 import { processHost, runProgram } from "../../common/cli/program.ts";
 import { loadExecutorConfig } from "../config.ts";
+import { withHost } from "./host-client.ts";
+import { addStraysCommands } from "./strays.ts";
 
 interface Options {
   readonly config: string;
@@ -45,6 +47,7 @@ function addCommands(program: Command, { host, output }: Commands): void {
       output.result(status, (paint) => statusText(status, paint));
     },
   );
+  addStraysCommands(program, { output, add, withHost });
   const kit = program.command("kit").description("The pod kit: what gives every pod its SSH server");
   add(kit, "build", "Build the kit for what is installed, if it is not there").action(async ({ config }: Options) => {
     const { buildPodKit } = await import("../ssh/pod-kit.ts");

@@ -10,6 +10,7 @@ import { containerName } from "../docker/labels.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
 import type { Ledger } from "./ledger.ts";
 import { lookAt } from "./look.ts";
+import type { Taken } from "./places.ts";
 import { nextStep, nextStepInMs, type Pace, type PlanInput, type Step } from "./plan.ts";
 import type { PortRange } from "./ports.ts";
 import { goalOf, nextDeadlineMs, type PodRecord, sshBefore, type SshHealth, withSeenStart } from "./state.ts";
@@ -32,8 +33,8 @@ export interface LaneDeps extends StepDeps {
   readonly engine: { readonly answering: boolean };
   /** In [0, 1): keeps retries of many pods apart. */
   readonly random: () => number;
-  /** Another choice of ports for a record whose ports turned out to be in use. */
-  readonly otherPorts: (record: PodRecord) => Promise<PodRecord>;
+  /** Other ports for a record whose ports turned out to be in use, or another network. */
+  readonly otherPlace: (record: PodRecord, taken: Taken) => Promise<PodRecord>;
   readonly onStatus: (status: PodStatus, events: readonly PodEvent[]) => void;
 }
 
@@ -223,9 +224,11 @@ export class PodLane {
       this.#attempts += 1;
       if (this.#attempts <= MAX_ATTEMPTS) return;
     }
-    if (code === "port-busy" && this.#record.lastStart === undefined) {
-      this.#save(await this.#deps.otherPorts(this.#record));
-      await this.#deps.runtime.remove(containerName(this.#record.wanted.podId), this.#closing.signal);
+    const hasRun = this.#record.lastStart !== undefined;
+    if (code === "network-taken" || (code === "port-busy" && !hasRun)) {
+      this.#save(await this.#deps.otherPlace(this.#record, code));
+      // A container that never ran is made anew; one that ran holds the renter's files and is moved.
+      if (!hasRun) await this.#deps.runtime.remove(containerName(this.#record.wanted.podId), this.#closing.signal);
       return;
     }
     throw error;

@@ -16,30 +16,29 @@ import type { PodId } from "../../protocol/ids.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName, HOST_LABEL, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
 import type { EngineWatch } from "../health/engine-watch.ts";
-import { SSH_PORT } from "../ssh/pod-kit.ts";
+import type { Known } from "../strays/decide.ts";
 import { refusalOf } from "./admission.ts";
-import { claimsOf, portKey } from "./claims.ts";
+import { claimsOf } from "./claims.ts";
 import { type LaneDeps, PodLane } from "./lane.ts";
 import type { LedgerEntry } from "./ledger.ts";
+import { Places, type PlacesDeps, type PlacesOptions } from "./places.ts";
 import type { Pace } from "./plan.ts";
-import { choosePorts, type PortRange } from "./ports.ts";
 import type { PodRecord } from "./state.ts";
 
-export interface PodsOptions {
-  readonly ranges: readonly PortRange[];
+export interface PodsOptions extends PlacesOptions {
   readonly publicAddress: string;
   readonly resyncMs: number;
   readonly pace: Pace;
 }
 
-export interface PodsDeps extends Omit<LaneDeps, "otherPorts" | "onStatus" | "hostWentDownAround"> {
+export interface PodsDeps
+  extends Omit<LaneDeps, "otherPlace" | "onStatus" | "hostWentDownAround">, Omit<PlacesDeps, "records" | "isolation"> {
   readonly engine: EngineWatch;
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
   readonly rentable: () => HostResources;
   /** Why no new pod can be taken now, whatever it asks for. */
   readonly pressure: () => Reason | undefined;
-  readonly isPortFree: (port: number, protocol: "tcp" | "udp") => Promise<boolean>;
   /** Changes with every boot of the machine. */
   readonly bootId: string;
 }
@@ -52,6 +51,9 @@ export interface PodReport {
 
 export type StatusListener = (report: PodReport, events: readonly PodEvent[]) => void;
 
+/** Enough of the pods to tell what on this host belongs to none of them. */
+export type KnownPods = Pick<Known, "podState" | "networks">;
+
 /** What the engine may tell about a container that calls for a new look; our own creating and starting does not. */
 const TELLING = new Set(["die", "oom", "stop", "destroy", "pause", "unpause"]);
 const ENGINE_RETRY_MS = 1_000;
@@ -63,10 +65,12 @@ export class Pods {
   readonly #deps: PodsDeps;
   readonly #lanes = new Map<PodId, PodLane>();
   readonly #listeners = new Set<StatusListener>();
-  readonly #busyPorts = new Set<string>();
   readonly #closing = new AbortController();
   readonly #listed = Promise.withResolvers<void>();
   readonly #loops: Promise<void>[] = [];
+  readonly #places: Places;
+  #hasListed = false;
+  #damaged: ReadonlySet<string> = new Set();
   #unreadable: readonly string[] = [];
   /** Pods of other executors on the same engine: not ours to touch, but what they hold is not free. */
   #others: readonly PodRecord[] = [];
@@ -74,6 +78,7 @@ export class Pods {
   constructor(options: PodsOptions, deps: PodsDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#places = new Places(options, { ...deps, records: () => this.#records() });
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -82,6 +87,7 @@ export class Pods {
     const { ledger, log, bootId } = this.#deps;
     const { entries, damaged } = ledger.readAll();
     for (const podId of damaged) ledger.setAside(podId);
+    this.#damaged = new Set(damaged);
     if (damaged.length > 0) log.error("records in the ledger could not be read and were set aside", { damaged });
     const rebooted = ledger.getMeta(BOOT_ID) !== undefined && ledger.getMeta(BOOT_ID) !== bootId;
     const looks = entries.map((entry) => this.#addLane(rebooted ? afterReboot(entry) : entry, false).start());
@@ -101,6 +107,23 @@ export class Pods {
     return [...this.#lanes.values()].flatMap((lane) =>
       lane.status === undefined ? [] : [{ status: lane.status, wanted: lane.record.wanted }],
     );
+  }
+
+  /** What is known of pods; undefined until the ledger and the engine's containers have been read. */
+  known(): KnownPods | undefined {
+    if (!this.#hasListed) return undefined;
+    const byId = new Map(this.#records().map((record) => [record.wanted.podId, record]));
+    return {
+      podState: (podId) => {
+        if (this.#damaged.has(podId)) return "live";
+        const record = byId.get(podId);
+        if (record === undefined) return "unknown";
+        return record.overAt === undefined ? "live" : "over";
+      },
+      networks: new Set(
+        [...byId.values()].flatMap((record) => (record.overAt === undefined ? (record.network?.name ?? []) : [])),
+      ),
+    };
   }
 
   /** Containers with our label that no record can be made of. They block every GPU of the host. */
@@ -143,30 +166,18 @@ export class Pods {
             sealingKey: this.#deps.sealingKey.publicKey,
             pressure: this.#deps.pressure(),
           });
-    const record = failure === undefined ? await this.#withPorts(blank) : { ...blank, failure };
+    const record = failure === undefined ? await this.#places.place(blank) : { ...blank, failure };
     this.#deps.ledger.saveRecord(record);
     void this.#addLane({ record, status: undefined }, wanted.goal !== "ended").start();
+    void this.#keepSpares();
   }
 
-  /** The record with free host ports, or with the reason why there are none. */
-  async #withPorts(record: PodRecord): Promise<PodRecord> {
-    const { isPortFree } = this.#deps;
-    const claimed = claimsOf(this.#records().filter((other) => other.wanted.podId !== record.wanted.podId)).ports;
-    const requests = [{ containerPort: SSH_PORT, protocol: "tcp" as const }, ...record.wanted.spec.ports];
-    const busy = new Set(this.#busyPorts);
-    for (;;) {
-      const ports = choosePorts({
-        podId: record.wanted.podId,
-        requests,
-        ranges: this.#options.ranges,
-        isTaken: (key) => claimed.has(key) || busy.has(key),
-      });
-      if (ports === undefined) return { ...record, failure: NO_PORTS };
-      const free = await Promise.all(ports.map(({ hostPort, protocol }) => isPortFree(hostPort, protocol)));
-      if (free.every(Boolean)) return { ...record, ports };
-      for (const [index, { hostPort, protocol }] of ports.entries()) {
-        if (free[index] !== true) busy.add(portKey(hostPort, protocol));
-      }
+  /** Networks are made ahead, so that no start waits for one. */
+  async #keepSpares(): Promise<void> {
+    try {
+      await this.#places.keepSpares(this.#closing.signal);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#deps.log.warn("networks cannot be made ahead", { error });
     }
   }
 
@@ -182,15 +193,8 @@ export class Pods {
       {
         ...this.#deps,
         hostWentDownAround: (atMs) => this.#deps.engine.wentDownAround(atMs),
-        otherPorts: async (current) => {
-          for (const { hostPort, protocol } of current.ports) this.#busyPorts.add(portKey(hostPort, protocol));
-          const { ports } = await this.#deps.admissions.run(
-            "admission",
-            () => this.#withPorts(current),
-            this.#closing.signal,
-          );
-          return { ...current, ports };
-        },
+        otherPlace: (current, taken) =>
+          this.#deps.admissions.run("admission", () => this.#places.other(current, taken), this.#closing.signal),
         onStatus: (status, events) => {
           for (const listener of this.#listeners) listener({ status, wanted: lane.record.wanted }, events);
         },
@@ -223,6 +227,7 @@ export class Pods {
     if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });
     this.#unreadable = unreadable;
     this.#others = others;
+    this.#hasListed = true;
     this.#listed.resolve();
   }
 
@@ -280,10 +285,9 @@ export class Pods {
       }
     }
     await this.#rebuild();
+    await this.#keepSpares();
   }
 }
-
-const NO_PORTS: Reason = { code: "ports-exhausted", message: "No free host port is left in the configured range." };
 
 /** A pod that ran when the machine went down is to run again; one that had ended by itself or was stopped is not. */
 function afterReboot({ record, status }: LedgerEntry): LedgerEntry {

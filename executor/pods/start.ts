@@ -11,12 +11,14 @@ import { createDockerEnding } from "../docker/dockerode-ending.ts";
 import { isPortFree } from "../host/free-port.ts";
 import { linuxProcesses } from "../host/processes/linux-processes.ts";
 import type { ImageParts } from "../images/start.ts";
+import type { Isolation } from "../isolation/isolation.ts";
 import type { PodKit } from "../ssh/pod-kit.ts";
 import { Pods, type PodsDeps, type PodsOptions } from "./reconcile.ts";
 
 export interface PodParts {
   readonly kit: PodKit;
   readonly images: ImageParts;
+  readonly isolation: Isolation;
 }
 
 export async function startPods(base: Base, parts: PodParts): Promise<Pods> {
@@ -50,12 +52,13 @@ function optionsOf({ config, facts }: Base): PodsOptions {
   };
 }
 
-function depsOf(base: Base, { images }: PodParts): Omit<PodsDeps, "dirsOf" | "bootId"> {
+function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "dirsOf" | "bootId"> {
   const { config, facts, keys, clock } = base;
   const { bindAddress } = config.network;
   return {
     ...base,
     images: images.images,
+    isolation,
     pressure: () => images.collector.pressure(),
     sealingKey: keys.sealing,
     ending: {

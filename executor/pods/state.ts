@@ -19,14 +19,11 @@ import { z } from "zod";
 import { Instant } from "../../protocol/ids.ts";
 import { type PodPhase, type PodStatus, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
 import type { ImageInfo, SeenContainer } from "../docker/runtime.ts";
+import { PodNetwork } from "../isolation/slots.ts";
 
 /** A port of the pod and the host's port that it is published on. */
 export const PortBinding = z.strictObject({ ...PortRequest.shape, hostPort: z.int().min(1).max(65_535) });
 export type PortBinding = z.infer<typeof PortBinding>;
-
-/** The network that a pod has for itself. */
-export const PodNetwork = z.strictObject({ name: z.string(), subnet: z.string(), bridge: z.string() });
-export type PodNetwork = z.infer<typeof PodNetwork>;
 
 /** How the main process ended the last time that it ended by itself. Instants are the engine's. */
 export const LastExit = z.strictObject({
@@ -48,6 +45,7 @@ export const PodRecord = z.strictObject({
   /** The newest start of the main process that we know of, and the `runs` that it answered. */
   lastStart: z.strictObject({ run: z.int(), startedAtMs: z.number() }).optional(),
   ports: z.array(PortBinding),
+  /** Absent in pods that were made before each had its own. */
   network: PodNetwork.optional(),
   lastExit: LastExit.optional(),
   /** The start whose SSH was brought back once; a second time for the same start helps nobody. */

@@ -11,6 +11,8 @@ import { containerSpec } from "../docker/container-spec.ts";
 import { containerName } from "../docker/labels.ts";
 import type { ContainerRuntime } from "../docker/runtime.ts";
 import type { Images } from "../images/images.ts";
+import type { Isolation } from "../isolation/isolation.ts";
+import type { PodNetworks } from "../isolation/networks.ts";
 import { generateSshHostKey } from "../ssh/host-key.ts";
 import {
   readHostKeyLine,
@@ -43,9 +45,15 @@ export interface Turn {
   readonly ssh: SshHealth | undefined;
 }
 
+/** What keeps a pod apart from this host and from others. */
+export interface PodIsolation extends Pick<Isolation, "check" | "settings" | "podRoot"> {
+  readonly networks: Pick<PodNetworks, "choose" | "ensure" | "attach" | "keepSpares">;
+}
+
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly images: Pick<Images, "local" | "ensure">;
+  readonly isolation: PodIsolation;
   /** What ends containers, also those that the engine cannot end. */
   readonly ending: Pick<EndingDeps, "engine" | "processes" | "clock">;
   readonly clock: Clock;
@@ -104,8 +112,10 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
   const { image } = turn.seen;
   if (image === undefined) throw new AppError("internal", { message: "create without an image" });
   const record = stage(turn.record, "pulled", deps.clock);
-  const dirs = await prepareFiles(record, deps);
-  const spec = containerSpec({ record, image, dirs, bindAddress: deps.bindAddress, host: deps.host });
+  const { bindAddress, host, isolation } = deps;
+  const dirs = await prepare(record, deps, signal);
+  const { network } = record;
+  const spec = containerSpec({ record, image, dirs, bindAddress, host, network, isolation: isolation.settings });
   const id = await deps.runtime.create(spec, signal);
   const container = {
     id,
@@ -122,7 +132,9 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
 
 async function start(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
   const name = containerName(turn.record.wanted.podId);
-  const { podDir } = await prepareFiles(turn.record, deps);
+  const { network } = turn.record;
+  const { podDir } = await prepare(turn.record, deps, signal);
+  if (network !== undefined) await deps.isolation.networks.attach(name, network, signal);
   await deps.runtime.start(name, signal);
   const record = stage(turn.record, "started", deps.clock);
   const [container, hostKey] = await Promise.all([deps.runtime.inspect(name, signal), readHostKeyLine(podDir)]);
@@ -132,7 +144,7 @@ async function start(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
 
 async function writeKeys(turn: Turn, { deps }: StepContext): Promise<Turn> {
   const { sshKeys } = turn.record.wanted.spec;
-  await writeAuthorizedKeys(deps.dirsOf(turn.record).podDir, sshKeys);
+  await writeAuthorizedKeys(deps.dirsOf(turn.record).podDir, sshKeys, deps.isolation.podRoot);
   return { ...turn, seen: { ...turn.seen, keys: sshKeys } };
 }
 
@@ -232,17 +244,29 @@ async function release(turn: Turn, { deps, signal }: StepContext): Promise<Turn>
   return { ...turn, record: { ...turn.record, overAt: new Date(deps.clock.now()).toISOString() } };
 }
 
+/** What must be there whenever a container of the pod is made or started; what cannot be protected is not. */
+async function prepare(record: PodRecord, deps: StepDeps, signal: AbortSignal): Promise<PodDirs> {
+  const { isolation } = deps;
+  await isolation.check(signal);
+  const [dirs] = await Promise.all([
+    prepareFiles(record, deps),
+    record.network && isolation.networks.ensure(record.network, containerName(record.wanted.podId), signal),
+  ]);
+  return dirs;
+}
+
 /** The files that a pod needs before its container starts; after a reboot the secrets in memory are gone, so always. */
 async function prepareFiles(record: PodRecord, deps: StepDeps): Promise<PodDirs> {
   const dirs = deps.dirsOf(record);
   const { spec } = record.wanted;
+  const owner = deps.isolation.podRoot;
   const secrets = openEnvironment(spec, deps.sealingKey);
-  await holding(Object.values(secrets), deps.log, async () => {
-    await Promise.all([
-      writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys }),
-      writeSecretEnv(dirs.secretDir, secrets),
-    ]);
-  });
+  await holding(Object.values(secrets), deps.log, () =>
+    Promise.all([
+      writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys, owner }),
+      writeSecretEnv(dirs.secretDir, secrets, owner),
+    ]),
+  );
   return dirs;
 }
 

@@ -22,6 +22,7 @@ import type { PodId } from "../../protocol/ids.ts";
 import type { PodEvent, PodPhase, PodSpecInput, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { podSpec, wantedPod } from "./builders.ts";
 import { FakeEnding } from "./fake-ending.ts";
+import { FakeIsolation } from "./fake-isolation.ts";
 import { FakeProcesses } from "./fake-processes.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
@@ -52,6 +53,7 @@ export class PodsHarness {
   readonly runtime = new FakeRuntime();
   readonly ending = new FakeEnding(this.runtime);
   readonly processes = new FakeProcesses();
+  readonly isolation = new FakeIsolation();
   readonly sealingKey = generateSealingKey();
   readonly gpus = simulatedGpus("4xH100", "harness").list();
   readonly events: PodEvent[] = [];
@@ -115,6 +117,7 @@ export class PodsHarness {
           secretDir: join(this.dir, "secrets", podId),
         }),
         images: this.runtime.imagesPort,
+        isolation: this.isolation,
         pressure: () => this.pressure,
         ending: { engine: this.ending, processes: this.processes, clock: HURRIED },
         bindAddress: "127.0.0.1",
