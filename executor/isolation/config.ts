@@ -10,7 +10,7 @@ import { Cidr, parseCidr } from "./cidr.ts";
  * What is not the public internet, by IANA's registry of special addresses. In it lie the metadata services of clouds
  * (169.254.0.0/16), the provider's own machines (private and carrier-grade ranges) and everything that is not one host.
  */
-export const BLOCKED_RANGES: readonly string[] = [
+const BLOCKED_RANGES: readonly string[] = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",

@@ -65,7 +65,7 @@ export class Firewall {
 const Listing = z.object({ nftables: z.array(z.record(z.string(), z.record(z.string(), z.unknown()))) });
 
 /** Without what differs between two listings of the same rules: handles, and what sets have counted for each pod. */
-export function normaliseListing(json: string): string {
+function normaliseListing(json: string): string {
   const items = Listing.parse(JSON.parse(json)).nftables.filter(({ metainfo }) => metainfo === undefined);
   const rules = items.map(({ set, ...others }) => (set === undefined ? others : { set: { ...set, elem: null } }));
   return JSON.stringify(rules, (key, value: unknown) => (key === "handle" ? undefined : value));

@@ -16,6 +16,7 @@ import { type HostNetwork, readHostNetwork } from "./host-network.ts";
 import { PodNetworks } from "./networks.ts";
 import { type Finding, judgeEngine, judgeProcess, mappedRoot, runtimeOf } from "./posture.ts";
 import type { FirewallPolicy } from "./ruleset.ts";
+import { traitsOf } from "./runtimes.ts";
 import { runSelfCheck, type SelfCheckDeps } from "./self-check.ts";
 
 export interface IsolationDeps extends Omit<SelfCheckDeps, "runtime"> {
@@ -66,12 +67,12 @@ export class Isolation {
    * details name the protection, and with `engine-unavailable`. Costs next to nothing when it was called just before.
    */
   async check(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     this.#running ??= this.#verify(AbortSignal.timeout(VERIFY_MS)).finally(() => (this.#running = undefined));
     const aborted = Promise.withResolvers<never>();
     const abort = (): void => aborted.reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     try {
-      signal.throwIfAborted();
       await Promise.race([this.#running, aborted.promise]);
     } finally {
       signal.removeEventListener("abort", abort);
@@ -95,11 +96,17 @@ export class Isolation {
   async #verifyEngine(signal: AbortSignal): Promise<void> {
     const { runtime, config, log } = this.#deps;
     const engine = await runtime.info(signal);
-    this.#refuseFatal(judgeEngine(engine, config.runtime));
+    const findings = judgeEngine(engine, config.runtime);
+    this.#refuseFatal(findings);
     if (this.#checkedEngine !== JSON.stringify(engine)) {
-      const status = await runSelfCheck(this.settings, this.#deps, signal);
-      this.#refuseFatal(judgeProcess(status, runtimeOf(engine, config.runtime)));
-      for (const { protection, message } of judgeEngine(engine, config.runtime)) log.warn(message, { protection });
+      const name = runtimeOf(engine, config.runtime);
+      this.#refuseFatal(judgeProcess(await runSelfCheck(this.settings, this.#deps, signal), name));
+      for (const { protection, message } of findings) log.warn(message, { protection });
+      log.info("pods are kept apart", {
+        runtime: name,
+        ...traitsOf(name),
+        usersMapped: mappedRoot(engine) !== undefined,
+      });
       this.#checkedEngine = JSON.stringify(engine);
     }
     this.#podRoot = mappedRoot(engine);

@@ -16,7 +16,7 @@ export interface RuntimeTraits {
 
 const ALL = { capabilities: true, seccomp: true, noNewPrivileges: true };
 
-export const RUNTIMES: Readonly<Record<string, RuntimeTraits>> = {
+const RUNTIMES: Readonly<Record<string, RuntimeTraits>> = {
   runc: { boundary: "namespaces", shows: ALL, gpus: "CDI", knownDifferences: "none", tested: true },
   crun: {
     boundary: "namespaces",

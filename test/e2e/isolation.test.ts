@@ -62,9 +62,10 @@ describe("a pod", () => {
     );
   });
 
-  it("demand 15: reaches the internet, and no neighbour, host, metadata service or private network", async () => {
+  /** Addresses and ports that answer, and not to this pod. */
+  function forbidden(): readonly (readonly [string, number])[] {
     const [gateway, theirs] = [gatewayOf(pod.network), gatewayOf(neighbour.network)];
-    const forbidden: readonly (readonly [string, number])[] = [
+    return [
       [neighbour.address, 80],
       [HOST_ADDRESS, neighbour.ports.web],
       [gateway, neighbour.ports.web],
@@ -74,10 +75,15 @@ describe("a pod", () => {
       [INTERNET.metadata, PORTS.greeter],
       [INTERNET.private, PORTS.greeter],
     ];
+  }
 
-    const reached = await Promise.all(forbidden.map(([address, port]) => reaches(pod, address, port)));
+  async function reachedOf(places: readonly (readonly [string, number])[]): Promise<unknown> {
+    const reached = await Promise.all(places.map(([address, port]) => reaches(pod, address, port)));
+    return places.filter((_, index) => reached[index]);
+  }
 
-    expect(forbidden.filter((_, index) => reached[index])).toEqual([]);
+  it("demand 15: reaches the internet, and no neighbour, host, metadata service or private network", async () => {
+    expect(await reachedOf(forbidden())).toEqual([]);
     expect(await reaches(pod, INTERNET.public, PORTS.greeter)).toBe(true);
   });
 
@@ -135,6 +141,15 @@ describe("a pod", () => {
       expect(ratio).toBeGreaterThan(0.8);
       expect(ratio).toBeLessThan(1.2);
     }
+  });
+
+  it("is kept apart by our own firewall alone, should somebody flush the engine's", async () => {
+    await lab.run(["iptables", "-P", "FORWARD", "ACCEPT"]);
+    await lab.run(["iptables", "-F"]);
+
+    expect(await reachedOf(forbidden())).toEqual([]);
+    expect(await fromInternet(neighbour.address, 80)).toBe("");
+    expect(await reaches(pod, INTERNET.public, PORTS.greeter)).toBe(true);
   });
 
   it("cannot fill the host's table of connections", async () => {

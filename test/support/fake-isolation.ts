@@ -1,36 +1,34 @@
 /**
- * Isolation without an engine or a firewall: networks are given by number, and a test may take a protection away.
+ * Isolation over the fake networks, for tests of pods: the real choice of networks, and protections that are there until a
+ * test takes them away (`failure`).
  */
 import type { Isolation } from "../../executor/isolation/isolation.ts";
-import { slotAt } from "../../executor/isolation/slots.ts";
-import type { PodIsolation } from "../../executor/pods/steps.ts";
-import { AppError } from "../../protocol/errors.ts";
+import { PodNetworks } from "../../executor/isolation/networks.ts";
+import type { AppError } from "../../protocol/errors.ts";
+import { FakeNetworks } from "./fake-networks.ts";
+import { loggerToMemory } from "./memory-log.ts";
 
-const POOL = "10.213.0.0/24";
-
-export class FakeIsolation implements PodIsolation {
-  readonly settings: Isolation["settings"] = { dns: [] };
+export class FakeIsolation implements Pick<Isolation, "check" | "networks" | "settings" | "podRoot"> {
+  readonly engine: FakeNetworks;
+  readonly networks: PodNetworks;
+  readonly settings = { dns: [] };
   readonly podRoot = undefined;
-  /** Why nothing can be protected now. */
-  missing: string | undefined;
-  /** Networks that turn out to be somebody else's. */
-  readonly foreign = new Set<string>();
-  readonly calls: string[] = [];
+  /** What `check` rejects with. */
+  failure: AppError | undefined;
+  checks = 0;
 
-  async check(): Promise<void> {
-    if (this.missing !== undefined) throw new AppError("isolation-unavailable", { message: this.missing });
+  constructor({ engine = new FakeNetworks(), hostId = "host" } = {}) {
+    this.engine = engine;
+    const readHostNetwork = async () => {
+      const bridges = [...engine.networks.values()].flatMap(({ bridge }) => bridge ?? []);
+      return { routes: [], interfaces: new Set(bridges), nameServers: [] };
+    };
+    const options = { pool: "10.213.0.0/16", spares: 1, hostId };
+    this.networks = new PodNetworks(options, { networks: engine, readHostNetwork, log: loggerToMemory().log });
   }
 
-  readonly networks: PodIsolation["networks"] = {
-    choose: (taken) => {
-      const held = new Set([...taken, ...this.foreign]);
-      return Array.from({ length: 32 }, (_, slot) => slotAt(POOL, slot)).find(({ subnet }) => !held.has(subnet));
-    },
-    ensure: async ({ name, subnet }, container) => {
-      this.calls.push(`ensure ${name} ${container}`);
-      if (this.foreign.has(subnet)) throw new AppError("network-taken");
-    },
-    attach: async (container, { name }) => void this.calls.push(`attach ${name} ${container}`),
-    keepSpares: async () => undefined,
-  };
+  async check(): Promise<void> {
+    this.checks += 1;
+    if (this.failure !== undefined) throw this.failure;
+  }
 }
