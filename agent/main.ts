@@ -59,7 +59,7 @@ async function start(base: Base): Promise<void> {
 
   const roster = new Roster(store);
   const damaged = await roster.load();
-  if (damaged.length > 0) log.error("rows of the database cannot be read; they are left as they are", { damaged });
+  if (damaged.length > 0) log.error("rows of the database could not be read and were set aside", { damaged });
   const reports = new HostReports({ roster, clock, log: log.child({ part: "fleet" }) });
 
   const urls: Urls = { validatorUrl: "", linkUrl: "" };
@@ -89,6 +89,8 @@ async function start(base: Base): Promise<void> {
 
 async function startStore({ config, log, life, clock }: Base): Promise<Store> {
   const store = await openSqliteStore(join(config.stateDir, "agent.db"));
+  if (store.opening.salvage !== undefined) log.error("the database was damaged", { ...store.opening.salvage });
+  if (store.opening.migrated !== undefined) log.info("the database was migrated", { ...store.opening.migrated });
   life.add("store", () => store.close());
   const pruning = startTicker(
     {

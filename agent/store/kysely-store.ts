@@ -1,8 +1,10 @@
 /**
  * The store over kysely, in SQL that SQLite and PostgreSQL both speak.
  */
-import type { Kysely, Transaction } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 
+import { readKnown } from "../../common/lenient.ts";
+import type { OpeningReport } from "../../common/sqlite/stored.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { PodEvent } from "../../protocol/pod.ts";
 import type { HostRecord, PodRecord } from "./records.ts";
@@ -13,19 +15,29 @@ import type { AuditEntry, Changes, JoinTokenRecord, NewEvent, Store, Stored } fr
 export class KyselyStore implements Store {
   readonly #db: Kysely<Tables>;
 
-  constructor(db: Kysely<Tables>) {
+  /** What had to be done to the database when it was opened. */
+  readonly opening: OpeningReport;
+
+  constructor(db: Kysely<Tables>, opening: OpeningReport) {
     this.#db = db;
+    this.opening = opening;
   }
 
   async load(): Promise<Stored> {
     const hostRows = await this.#db.selectFrom("hosts").selectAll().orderBy("host_id").execute();
     const podRows = await this.#db.selectFrom("pods").selectAll().orderBy("pod_id").execute();
-    const hosts = hostRows.map((row) => ({ id: row.host_id, record: hostOf(row) }));
-    const pods = podRows.map((row) => ({ id: row.pod_id, record: podOf(row) }));
+    const hosts = hostRows.map((row) => ({ id: row.host_id, row, record: hostOf(row) }));
+    const pods = podRows.map((row) => ({ id: row.pod_id, row, record: podOf(row) }));
+    const damagedHosts = hosts.filter(({ record }) => record === undefined);
+    const damagedPods = pods.filter(({ record }) => record === undefined);
+    await this.#db.transaction().execute(async (step) => {
+      for (const { id, row } of damagedHosts) await setAside(step, { table: "hosts", key: "host_id", id }, row);
+      for (const { id, row } of damagedPods) await setAside(step, { table: "pods", key: "pod_id", id }, row);
+    });
     return {
       hosts: hosts.flatMap(({ record }) => record ?? []),
       pods: pods.flatMap(({ record }) => record ?? []),
-      damaged: [...hosts, ...pods].filter(({ record }) => record === undefined).map(({ id }) => id),
+      damaged: [...damagedHosts, ...damagedPods].map(({ id }) => id),
     };
   }
 
@@ -39,7 +51,22 @@ export class KyselyStore implements Store {
   }
 
   async eventsOf(podId: PodId, after: number, limit: number): Promise<PodEvent[]> {
-    const rows = await this.#db
+    const events: PodEvent[] = [];
+    for (let last = after; events.length < limit;) {
+      const rows = await this.#eventRows(podId, last, limit - events.length);
+      for (const row of rows) {
+        last = row.cursor;
+        const event = readKnown(StoredEvent, row.event);
+        if (event === undefined) await setAside(this.#db, { table: "events", key: "cursor", id: row.cursor }, row);
+        else events.push({ ...event, cursor: row.cursor });
+      }
+      if (rows.length === 0) break;
+    }
+    return events;
+  }
+
+  #eventRows(podId: PodId, after: number, limit: number): Promise<{ cursor: number; event: string }[]> {
+    return this.#db
       .selectFrom("events")
       .select(["cursor", "event"])
       .where("pod_id", "=", podId)
@@ -47,7 +74,6 @@ export class KyselyStore implements Store {
       .orderBy("cursor")
       .limit(limit)
       .execute();
-    return rows.map(({ cursor, event }) => PodEvent.parse({ ...JSON.parse(event), cursor }));
   }
 
   async addJoinToken({ secretHash, expiresAtMs }: JoinTokenRecord): Promise<void> {
@@ -93,6 +119,28 @@ export class KyselyStore implements Store {
   async close(): Promise<void> {
     await this.#db.destroy();
   }
+}
+
+const StoredEvent = PodEvent.omit({ cursor: true });
+
+interface Place {
+  readonly table: "hosts" | "pods" | "events";
+  readonly key: "host_id" | "pod_id" | "cursor";
+  readonly id: string | number;
+}
+
+/** In a transaction, or so that a crash in between leaves the row in both places. */
+async function setAside(db: Kysely<Tables>, { table, key, id }: Place, row: object): Promise<void> {
+  await db
+    .insertInto("damaged_rows")
+    .values({
+      origin: table,
+      key: String(id),
+      content: JSON.stringify(row),
+      set_aside_at: sql<string>`current_timestamp`,
+    })
+    .execute();
+  await sql`delete from ${sql.table(table)} where ${sql.ref(key)} = ${id}`.execute(db);
 }
 
 async function saveHost(step: Transaction<Tables>, host: HostRecord): Promise<void> {

@@ -1,25 +1,119 @@
 /**
- * The way from an empty database to the newest schema: forward only, each step once, in the order of the names.
- * A step that was released is never changed again; every statement can be repeated, since a crash may cut a step short.
+ * The way from an empty database to the newest schema, each step once, in the order of the names, and one step back.
+ * A step that was released is never changed again, and it only adds (common/sqlite/versions.ts says why): the version
+ * before can work on what this one wrote.
  */
-import type { Kysely } from "kysely";
-import { type Migration, Migrator } from "kysely/migration";
+import { type Kysely, sql } from "kysely";
+import { type Migration, type MigrationResultSet, Migrator } from "kysely/migration";
 
+import { type Fields, keepKnown } from "../../common/known-fields.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
+import { HOST_FACTS_V1, POD_EVENT_V1, POD_STATUS_V1, WANTED_POD_V1 } from "../../protocol/fields-v1.ts";
 import type { Tables } from "./schema.ts";
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { "0001-first-tables": { up: firstTables } };
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  "0001-first-tables": { up: firstTables },
+  "0002-damaged-rows": { up: damagedRows, down: withoutDamagedRows },
+};
+const NEWEST = Object.keys(MIGRATIONS).toSorted().at(-1);
 
-/** Throws `config-invalid` when this version cannot use the database, as when a newer one wrote it. */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
-  const { error } = await migrator.migrateToLatest();
+/** The steps that the database has had and this program does not know. Throws `state-too-new` when there is more than one. */
+export function stepsAhead(executed: readonly string[]): string[] {
+  const ahead = executed.filter((name) => !Object.hasOwn(MIGRATIONS, name));
+  if (ahead.length <= 1) return ahead;
+  throw new AppError("state-too-new", {
+    message: "A newer version of the agent wrote this database; it was not touched.",
+    details: { unknownSteps: ahead },
+  });
+}
+
+/** Whether a database with these steps waits for others. */
+export function isBehind(executed: readonly string[]): boolean {
+  return Object.keys(MIGRATIONS).some((name) => !executed.includes(name));
+}
+
+/** Throws `state-too-new`, and `config-invalid` when this version cannot use the database for another reason. */
+export async function migrate(db: Kysely<Tables>, executed: readonly string[]): Promise<void> {
+  check(await migratorOf(db, stepsAhead(executed)).migrateToLatest());
+}
+
+/** Undoes the newest step of this version. Throws `invalid-request` when that is not the last one the database has had. */
+export async function migrateBack(db: Kysely<Tables>, executed: readonly string[]): Promise<void> {
+  const [before, last] = executed.toSorted().slice(-2);
+  if (before === undefined || last !== NEWEST) {
+    throw new AppError("invalid-request", { message: "There is no step back from the version of this database." });
+  }
+  check(await migratorOf(db, []).migrateTo(before));
+}
+
+/** A step that is ahead of us was taken by a newer version and is not repeated: only its name is needed. */
+function migratorOf(db: Kysely<Tables>, ahead: readonly string[]): Migrator {
+  const known = Object.fromEntries(ahead.map((name): [string, Migration] => [name, { up: async () => undefined }]));
+  return new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...MIGRATIONS, ...known }) },
+    // Kysely orders what was done by the time it was done at, and clocks are set back now and then.
+    allowUnorderedMigrations: true,
+  });
+}
+
+function check({ error }: MigrationResultSet): void {
   if (error === undefined) return;
-  const { message } = toAppError(error);
   throw new AppError("config-invalid", {
-    message: `This version cannot use the agent's database: ${message}`,
+    message: `This version cannot use the agent's database: ${toAppError(error).message}`,
     cause: error,
   });
+}
+
+/** Rows that could not be read, as JSON, for somebody to look at. */
+async function damagedRows(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("damaged_rows")
+    .ifNotExists()
+    .addColumn("origin", "text", (column) => column.notNull())
+    .addColumn("key", "text", (column) => column.notNull())
+    .addColumn("content", "text", (column) => column.notNull())
+    .addColumn("set_aside_at", "text", (column) => column.notNull())
+    .execute();
+}
+
+async function withoutDamagedRows(db: Kysely<unknown>): Promise<void> {
+  await db.schema.dropTable("damaged_rows").execute();
+  await cutDown(db, { table: "pods", key: "pod_id", column: "wanted", fields: WANTED_POD_V1 });
+  await cutDown(db, { table: "pods", key: "pod_id", column: "status", fields: POD_STATUS_V1 });
+  await cutDown(db, { table: "hosts", key: "host_id", column: "facts", fields: HOST_FACTS_V1 });
+  await cutDown(db, { table: "events", key: "cursor", column: "event", fields: POD_EVENT_V1 });
+}
+
+interface Texts {
+  readonly table: string;
+  readonly key: string;
+  readonly column: string;
+  readonly fields: Fields;
+}
+
+/** Leaves out what version 1 did not know; what is no JSON stays for that version to name. */
+async function cutDown(db: Kysely<unknown>, { table, key, column, fields }: Texts): Promise<void> {
+  const [from, id, text] = [sql.table(table), sql.ref(key), sql.ref(column)];
+  const { rows } = await sql<{
+    id: unknown;
+    text: string | null;
+  }>`select ${id} as id, ${text} as text from ${from}`.execute(db);
+  for (const row of rows) {
+    const value = parse(row.text);
+    if (value === undefined) continue;
+    await sql`update ${from} set ${text} = ${JSON.stringify(keepKnown(fields, value))} where ${id} = ${row.id}`.execute(
+      db,
+    );
+  }
+}
+
+function parse(text: string | null): unknown {
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function firstTables(db: Kysely<unknown>): Promise<void> {

@@ -1,9 +1,13 @@
 /**
- * Between records and rows of tables. A row that cannot be read gives undefined, never a guess.
+ * Between records and rows of tables. A row that cannot be read gives undefined, never a guess; what a host tells again
+ * (its facts, a pod's status) is left out where it cannot be read. Fields that a newer version added are left out as well.
  */
 import type { Insertable, Selectable } from "kysely";
 import type { z } from "zod";
 
+import { parseKnown, readKnown } from "../../common/lenient.ts";
+import { HostFacts } from "../../protocol/host.ts";
+import { PodStatus } from "../../protocol/pod.ts";
 import { HostRecord, PodRecord } from "./records.ts";
 import type { Tables } from "./schema.ts";
 
@@ -20,13 +24,14 @@ export function hostRow(host: HostRecord): Insertable<Tables["hosts"]> {
 }
 
 export function hostOf(row: Selectable<Tables["hosts"]>): HostRecord | undefined {
+  const facts = readKnown(HostFacts, row.facts);
   return read(HostRecord, () => ({
     hostId: row.host_id,
     name: row.name,
     publicKey: row.public_key,
     enrolledAt: row.enrolled_at,
     ...(row.last_seen_at === null ? {} : { lastSeenAt: row.last_seen_at }),
-    ...(row.facts === null ? {} : { facts: JSON.parse(row.facts) }),
+    ...(facts === undefined ? {} : { facts }),
     eventCursor: row.event_cursor,
   }));
 }
@@ -47,6 +52,7 @@ export function podRow(pod: PodRecord): Insertable<Tables["pods"]> {
 }
 
 export function podOf(row: Selectable<Tables["pods"]>): PodRecord | undefined {
+  const status = readKnown(PodStatus, row.status);
   return read(PodRecord, () => ({
     wanted: JSON.parse(row.wanted),
     hostId: row.host_id,
@@ -56,13 +62,13 @@ export function podOf(row: Selectable<Tables["pods"]>): PodRecord | undefined {
     ...(row.idempotency_key === null || row.request_hash === null
       ? {}
       : { idempotency: { key: row.idempotency_key, requestHash: row.request_hash } }),
-    ...(row.status === null ? {} : { status: JSON.parse(row.status) }),
+    ...(status === undefined ? {} : { status }),
   }));
 }
 
 function read<Schema extends z.ZodType>(schema: Schema, take: () => unknown): z.output<Schema> | undefined {
   try {
-    return schema.parse(take());
+    return parseKnown(schema, take());
   } catch {
     return undefined;
   }

@@ -35,5 +35,7 @@ export interface Tables {
   join_tokens: { secret_hash: string; expires_at_ms: number };
   /** A nonce has 64 bits, more than a number holds: it is text. */
   nonces: { hotkey: string; nonce: string; expires_at_ms: number };
+  /** Rows of other tables that could not be read, as JSON. */
+  damaged_rows: { origin: string; key: string; content: string; set_aside_at: string };
   audit: { id: Generated<number>; at: string; who: string; action: string; subject: string; outcome: string };
 }

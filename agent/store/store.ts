@@ -36,7 +36,7 @@ export interface Changes {
 export interface Stored {
   readonly hosts: readonly HostRecord[];
   readonly pods: readonly PodRecord[];
-  /** Ids of rows that cannot be read. They stay where they are. */
+  /** Ids of rows that could not be read and were set aside. */
   readonly damaged: readonly string[];
 }
 
@@ -54,6 +54,7 @@ export interface NonceStore {
 }
 
 export interface Store extends NonceStore {
+  /** Reads everything, and moves rows that cannot be read out of the way, for somebody to look at. */
   load(): Promise<Stored>;
   write(changes: Changes): Promise<void>;
   /** Events of one pod after a cursor, the oldest first. */

@@ -57,8 +57,8 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
   { target: ["npm:kysely"], owners: ["agent/store/"], why: "the agent's state sits behind the store's ports" },
   {
     target: ["node:sqlite"],
-    owners: ["agent/store/", "executor/pods/ledger.ts"],
-    why: "each daemon has one place where what must survive is written",
+    owners: ["common/sqlite/", "agent/store/"],
+    why: "damage, versions and full disks are dealt with in one place, for every file that must survive",
   },
   {
     target: ["npm:ws"],

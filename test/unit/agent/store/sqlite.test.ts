@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { openSqliteStore } from "../../../../agent/store/sqlite.ts";
 import { storeCompliance } from "../../../compliance/store.suite.ts";
-import { hostRecord, podRecord } from "../../../support/agent-builders.ts";
+import { hostRecord, podEvent, podRecord, podStatus } from "../../../support/agent-builders.ts";
 import { podId, T0, wantedPod } from "../../../support/builders.ts";
 
 storeCompliance(() => openSqliteStore(":memory:"));
@@ -60,7 +60,7 @@ describe("a store in a file", () => {
     await store.close();
   });
 
-  it("names a row that cannot be read, leaves it, and gives the others", async () => {
+  it("names a row that cannot be read, sets it aside, and gives the others", async () => {
     const store = await openSqliteStore(path);
     await store.write({ pods: [podRecord(), podRecord({ wanted: wantedPod({ podId: podId(2) }) })] });
     withFile((file) => file.prepare("UPDATE pods SET wanted = '{}' WHERE pod_id = ?").run(podId(1)));
@@ -69,17 +69,34 @@ describe("a store in a file", () => {
 
     expect(pods.map(({ wanted }) => wanted.podId)).toEqual([podId(2)]);
     expect(damaged).toEqual([podId(1)]);
-    expect(withFile((file) => file.prepare("SELECT count(*) AS n FROM pods").get())).toEqual({ n: 2 });
+    expect((await store.load()).damaged, "told once").toEqual([]);
+    const kept = withFile((file) => file.prepare("SELECT origin, key, content FROM damaged_rows").all());
+    expect(kept).toMatchObject([{ origin: "pods", key: podId(1) }]);
+    expect(JSON.parse(String(kept[0]?.["content"]))).toMatchObject({ owner: podRecord().wanted.owner, wanted: "{}" });
     await store.close();
   });
 
-  it("refuses a database that a newer version wrote", async () => {
-    await (await openSqliteStore(path)).close();
-    withFile((file) =>
-      file.prepare("INSERT INTO kysely_migration VALUES ('9999-from-the-future', ?)").run(new Date(T0).toISOString()),
-    );
+  it("reads what its host tells again as absent where it is damaged: facts, statuses", async () => {
+    const store = await openSqliteStore(path);
+    await store.write({ hosts: [hostRecord()], pods: [podRecord({ status: podStatus("running") })] });
+    withFile((file) => file.exec("UPDATE hosts SET facts = '{'; UPDATE pods SET status = '[1]'"));
 
-    await expect(openSqliteStore(path)).rejects.toMatchObject({ code: "config-invalid" });
+    const { facts: _, ...host } = hostRecord();
+    expect(await store.load()).toEqual({ hosts: [host], pods: [podRecord()], damaged: [] });
+    await store.close();
+  });
+
+  it("gives the events around one that cannot be read, which it sets aside", async () => {
+    const store = await openSqliteStore(path);
+    await store.write({ events: [1, 2, 3].map((n) => ({ event: podEvent(n) })) });
+    withFile((file) => file.exec("UPDATE events SET event = 'x' WHERE cursor IN (1, 2)"));
+
+    expect(await store.eventsOf(podId(1), 0, 1)).toMatchObject([{ cursor: 3 }]);
+    expect(withFile((file) => file.prepare("SELECT key FROM damaged_rows ORDER BY key").all())).toEqual([
+      { key: "1" },
+      { key: "2" },
+    ]);
+    await store.close();
   });
 
   it("finishes a first start that was cut short", async () => {
