@@ -13,7 +13,7 @@ export function shapeOf(db: Database): Shape {
     .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
     .all()
     .flatMap(({ type, name, tbl_name, sql }) =>
-      type === "table" ? columnsOf(db, String(name)) : [`${type} ${name} on ${tbl_name}: ${sql}`],
+      type === "table" ? columnsOf(db, String(name)) : [lineOf(type, name, tbl_name, sql)],
     );
   return new Set(parts);
 }
@@ -27,7 +27,11 @@ function columnsOf(db: Database, table: string): string[] {
   return db
     .prepare(`SELECT name, type, "notnull", pk FROM pragma_table_xinfo(?)`)
     .all(table)
-    .map(({ name, type, notnull, pk }) => `table ${table}: ${name} ${type} ${notnull} ${pk}`);
+    .map(({ name, type, notnull, pk }) => lineOf(table, name, type, notnull, pk));
+}
+
+function lineOf(...parts: readonly unknown[]): string {
+  return parts.map(String).join(" ");
 }
 
 const MAGIC = "SQLite format 3\0";
