@@ -16,9 +16,9 @@ import type { PodId } from "../../protocol/ids.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName, HOST_LABEL, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
 import type { EngineWatch } from "../health/engine-watch.ts";
-import type { Known } from "../strays/decide.ts";
 import { refusalOf } from "./admission.ts";
-import { claimsOf } from "./claims.ts";
+import { type Claims, claimsOf } from "./claims.ts";
+import { type KnownPods, knownPods } from "./known.ts";
 import { type LaneDeps, PodLane } from "./lane.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { Places, type PlacesDeps, type PlacesOptions } from "./places.ts";
@@ -50,9 +50,6 @@ export interface PodReport {
 }
 
 export type StatusListener = (report: PodReport, events: readonly PodEvent[]) => void;
-
-/** Enough of the pods to tell what on this host belongs to none of them. */
-export type KnownPods = Pick<Known, "podState" | "networks">;
 
 /** What the engine may tell about a container that calls for a new look; our own creating and starting does not. */
 const TELLING = new Set(["die", "oom", "stop", "destroy", "pause", "unpause"]);
@@ -111,19 +108,7 @@ export class Pods {
 
   /** What is known of pods; undefined until the ledger and the engine's containers have been read. */
   known(): KnownPods | undefined {
-    if (!this.#hasListed) return undefined;
-    const byId = new Map(this.#records().map((record) => [record.wanted.podId, record]));
-    return {
-      podState: (podId) => {
-        if (this.#damaged.has(podId)) return "live";
-        const record = byId.get(podId);
-        if (record === undefined) return "unknown";
-        return record.overAt === undefined ? "live" : "over";
-      },
-      networks: new Set(
-        [...byId.values()].flatMap((record) => (record.overAt === undefined ? (record.network?.name ?? []) : [])),
-      ),
-    };
+    return this.#hasListed ? knownPods(this.#records(), this.#damaged) : undefined;
   }
 
   /** Containers with our label that no record can be made of. They block every GPU of the host. */
@@ -153,14 +138,13 @@ export class Pods {
   async #admit(wanted: WantedPod): Promise<void> {
     const known = this.#lanes.get(wanted.podId);
     if (known !== undefined) return known.wish(wanted);
-    const records = this.#records();
     const blank: PodRecord = { wanted, acceptedAtMs: this.#deps.clock.now(), ports: [], timeline: {} };
     const failure =
       wanted.goal === "ended"
         ? undefined
         : refusalOf({
             wanted,
-            claims: claimsOf(records),
+            claims: this.#claims(),
             gpus: this.#unreadable.length > 0 ? [] : this.#deps.gpus(),
             rentable: this.#deps.rentable(),
             sealingKey: this.#deps.sealingKey.publicKey,
@@ -179,6 +163,12 @@ export class Pods {
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#deps.log.warn("networks cannot be made ahead", { error });
     }
+  }
+
+  /** Another executor's pods hold GPUs and ports of this machine; how much of the rest is ours, its configuration says. */
+  #claims(): Claims {
+    const { used } = claimsOf([...this.#lanes.values()].map((lane) => lane.record));
+    return { ...claimsOf(this.#records()), used };
   }
 
   /** Of everybody who holds something on this host. */
