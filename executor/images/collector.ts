@@ -59,9 +59,6 @@ export interface ListedImage extends HeldImage {
   readonly standing: Standing;
 }
 
-/** How exactly the last use of what is in use is noted: each note is a write to the disk. */
-const NOTE_USE_MS = 60_000;
-
 export class ImageCollector {
   readonly #options: CollectorOptions;
   readonly #deps: CollectorDeps;
@@ -207,7 +204,7 @@ export class ImageCollector {
     for (const { id } of images) {
       // One that is new to us counts as just used, and so does one whose last use lies ahead: the clock was set back.
       const sinceUseMs = nowMs - (notes.get(id)?.lastUsedAtMs ?? Infinity);
-      if (sinceUseMs < 0 || (inUse.has(id) && sinceUseMs > NOTE_USE_MS)) notes.use(id);
+      if (sinceUseMs < 0 || inUse.has(id)) notes.use(id);
     }
     return { held: images.map((image) => this.#held(image)), inUse };
   }

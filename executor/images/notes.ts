@@ -22,6 +22,9 @@ const ImageNote = z.strictObject({
 });
 export type ImageNote = z.infer<typeof ImageNote>;
 
+/** One that others brought here. */
+const FOREIGN: ImageNote = { references: [], lastUsedAtMs: 0, public: false, provenBy: [] };
+const WRITE_USE_MS = 60_000;
 const VERSION = 1;
 const NotesFile = z.object({
   version: z.literal(VERSION),
@@ -49,6 +52,7 @@ export class ImageNotes {
   readonly #notes: Map<string, ImageNote>;
   readonly #unfinished: Set<string>;
   #changed = false;
+  #savedAtMs = -Infinity;
   #saving: Promise<void> | undefined;
 
   private constructor(path: string, deps: NotesDeps, { images, unfinished }: Notes) {
@@ -67,14 +71,21 @@ export class ImageNotes {
     return this.#notes.get(imageId);
   }
 
-  /** The image is used now; one that we did not know before is not ours. */
+  /**
+   * The image is used now; one that we did not know before is not ours. That alone is written once a minute at most: a
+   * crash makes the last use that much older.
+   */
   use(imageId: string): void {
-    this.change(imageId, (note) => note);
+    const { clock } = this.#deps;
+    const isKnown = this.#notes.has(imageId);
+    this.#notes.set(imageId, { ...(this.#notes.get(imageId) ?? FOREIGN), lastUsedAtMs: clock.now() });
+    this.#changed = true;
+    if (!isKnown || clock.monotonic() - this.#savedAtMs >= WRITE_USE_MS) this.#save();
   }
 
   change(imageId: string, change: (note: ImageNote) => ImageNote): void {
-    const note = this.#notes.get(imageId) ?? { references: [], lastUsedAtMs: 0, public: false, provenBy: [] };
-    this.#notes.set(imageId, { ...change(note), lastUsedAtMs: this.#deps.clock.now() });
+    const note = change(this.#notes.get(imageId) ?? FOREIGN);
+    this.#notes.set(imageId, { ...note, lastUsedAtMs: this.#deps.clock.now() });
     this.#save();
   }
 
@@ -103,6 +114,7 @@ export class ImageNotes {
 
   /** Resolves when everything is on the disk. */
   async close(): Promise<void> {
+    if (this.#changed) this.#save();
     await this.#saving;
   }
 
@@ -115,6 +127,7 @@ export class ImageNotes {
   async #write(): Promise<void> {
     while (this.#changed) {
       this.#changed = false;
+      this.#savedAtMs = this.#deps.clock.monotonic();
       const images = Object.fromEntries(this.#notes);
       const content = { version: VERSION, images, unfinished: this.unfinished };
       try {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { ImageNotes } from "../../../../executor/images/notes.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
@@ -29,6 +29,27 @@ describe("notes", () => {
 
     expect(later.get("sha256:1")).toMatchObject({ public: true });
     expect(later.get("sha256:49")).toMatchObject({ public: false, references: [], provenBy: [] });
+  });
+
+  it("of a use alone are written once a minute, and when the executor closes", async () => {
+    const path = notesPath();
+    const { notes, clock } = await opened(path);
+    const written = (): number => JSON.parse(readFileSync(path, "utf8")).images["sha256:a"].lastUsedAtMs;
+    notes.use("sha256:a");
+    await notes.close();
+    const firstMs = written();
+
+    await clock.advance(30_000);
+    notes.use("sha256:a");
+    const afterHalfMs = written();
+    await notes.close();
+    const closedMs = written();
+    await clock.advance(60_000);
+    notes.use("sha256:a");
+    await vi.waitFor(() => expect(written()).toBe(firstMs + 90_000));
+
+    expect([afterHalfMs, closedMs]).toEqual([firstMs, firstMs + 30_000]);
+    await notes.close();
   });
 
   it("that cannot be read are left out, and the others stay", async () => {
