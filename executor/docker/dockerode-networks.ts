@@ -11,6 +11,8 @@ import type { Networks, NetworkSpec, SeenNetwork } from "./networks.ts";
 const BRIDGE = "com.docker.network.bridge.name";
 const ICC = "com.docker.network.bridge.enable_icc";
 
+const NAMEPLATE = { "lium.network": "nameplate" };
+
 /** What the engine's refusals of a name, a subnet or a bridge look like; each has another status and other words. */
 const TAKEN = /already exists|pool overlaps|conflicts with network|same bridge name|active endpoints/i;
 
@@ -86,10 +88,25 @@ interface Attachment {
 async function attach(docker: Dockerode, { container, network, abortSignal }: Attachment): Promise<void> {
   const seen = await orUndefined(docker.getContainer(container).inspect({ abortSignal }));
   if (seen === undefined || seen.State.Running) return;
+  const { Networks } = seen.NetworkSettings;
   const { Id } = await docker.getNetwork(network).inspect();
-  const known = seen.NetworkSettings.Networks[network]?.NetworkID;
+  const known = Networks[network]?.NetworkID;
+  const others = Object.keys(Networks).filter((name) => name !== network);
   // A container that never ran knows its network by name alone.
-  if (known === Id || known === "") return;
-  await ignoring([403, 404], docker.getNetwork(network).disconnect({ Container: container, Force: true, abortSignal }));
+  if (others.length === 0 && (known === Id || known === "")) return;
+  for (const name of Object.keys(Networks)) {
+    const disconnected = docker.getNetwork(name).disconnect({ Container: container, Force: true, abortSignal });
+    await ignoring([403, 404], disconnected);
+  }
   await docker.getNetwork(network).connect({ Container: container });
+  await keepName(docker, seen.HostConfig.NetworkMode, abortSignal);
+}
+
+/**
+ * The engine starts a container only while a network has the name that the container was created with. Where that one is
+ * gone, a configuration without any interface or address takes the name.
+ */
+async function keepName(docker: Dockerode, name: string | undefined, abortSignal: AbortSignal): Promise<void> {
+  if (name === undefined || (await orUndefined(docker.getNetwork(name).inspect())) !== undefined) return;
+  await docker.createNetwork({ Name: name, ConfigOnly: true, Labels: NAMEPLATE, abortSignal });
 }

@@ -42,9 +42,9 @@ export interface Networks {
   /** Idempotent. Rejects with `network-taken` while a container runs in it. */
   remove(name: string, signal: AbortSignal): Promise<void>;
   /**
-   * Makes sure that a container that does not run is in the network of this name as it is now. The engine remembers a
-   * network by its id, so a container of a network that was removed and made again would never start. Does nothing when
-   * all is well, or when there is no such container.
+   * Makes sure that a container that does not run is in the network of this name as it is now, and in no other. The
+   * engine remembers a network by its id, so a container of a network that was removed and made again would never start.
+   * Does nothing when all is well, or when there is no such container.
    */
   attach(container: string, network: string, signal: AbortSignal): Promise<void>;
 }

@@ -117,6 +117,22 @@ export function networksCompliance(subject: () => Promise<NetworksUnderTest>): v
       await removeContainer(container);
     });
 
+    it("a stopped container moves to another network, and starts there though its own is gone", async () => {
+      const { networks, run, canStart, removeContainer } = await subject();
+      const [before, after] = [specOf(5), specOf(6)];
+      await networks.create(before, signal);
+      await networks.create(after, signal);
+      const container = `${before.name}-moves`;
+      const end = await run(container, before.name);
+      await end();
+      await networks.remove(before.name, signal);
+
+      await networks.attach(container, after.name, signal);
+
+      expect(await canStart(container, after.name)).toBe(true);
+      await removeContainer(container);
+    });
+
     it("attaching a container that is not there does nothing", async () => {
       const { networks } = await subject();
       const spec = specOf(4);
