@@ -14,6 +14,7 @@ import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import type { Base } from "./base.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig } from "./config.ts";
+import { imageHandlers } from "./control/images.ts";
 import { createControlServer } from "./control/server.ts";
 import { stateHandlers, type StateParts } from "./control/state.ts";
 import { strayHandlers } from "./control/strays.ts";
@@ -62,7 +63,7 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
   const link = await startLink(base, pods);
-  await startControl({ ...base, pods, link, strays });
+  await startControl({ ...base, pods, link, strays, images });
 }
 
 async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<Base> {
@@ -133,9 +134,18 @@ async function startStrays(base: Base, pods: Pods): Promise<Strays> {
   return strays;
 }
 
-async function startControl(parts: Base & StateParts & { readonly strays: Strays }): Promise<void> {
-  const { config, log, clock, life, strays } = parts;
-  const handlers = { ...stateHandlers(parts), ...strayHandlers(strays) };
+interface ControlParts extends Base, StateParts {
+  readonly strays: Strays;
+  readonly images: ImageParts;
+}
+
+async function startControl(parts: ControlParts): Promise<void> {
+  const { config, log, clock, life, strays, images } = parts;
+  const handlers = {
+    ...stateHandlers(parts),
+    ...strayHandlers(strays),
+    ...imageHandlers({ ...images, config: config.images }),
+  };
   const server = await createControlServer({ handlers, log, clock });
   life.add("control", () => server.close());
   await server.listen({ socketPath: controlSocket(config) });

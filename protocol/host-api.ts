@@ -2,7 +2,8 @@
  * The host API: what the commands of `lium-executor` ask of the executor that runs, over a unix socket.
  * File permissions are the authentication.
  */
+import { imageRoutes } from "./host-api/images.ts";
 import { stateRoutes } from "./host-api/state.ts";
 import { strayRoutes } from "./host-api/strays.ts";
 
-export const hostApi = { ...stateRoutes, ...strayRoutes };
+export const hostApi = { ...imageRoutes, ...stateRoutes, ...strayRoutes };

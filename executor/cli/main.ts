@@ -7,6 +7,7 @@ import type { Commands } from "../../common/cli/output.ts";
 import { processHost, runProgram } from "../../common/cli/program.ts";
 import { loadExecutorConfig } from "../config.ts";
 import { withHost } from "./host-client.ts";
+import { addImagesCommands } from "./images.ts";
 import { addStraysCommands } from "./strays.ts";
 
 interface Options {
@@ -47,6 +48,7 @@ function addCommands(program: Command, { host, output }: Commands): void {
       output.result(status, (paint) => statusText(status, paint));
     },
   );
+  addImagesCommands(program, { output, add, withHost, interrupted: () => host.interrupted() });
   addStraysCommands(program, { output, add, withHost });
   const kit = program.command("kit").description("The pod kit: what gives every pod its SSH server");
   add(kit, "build", "Build the kit for what is installed, if it is not there").action(async ({ config }: Options) => {

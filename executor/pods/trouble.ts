@@ -8,13 +8,8 @@ import { goalOf, type PodRecord } from "./state.ts";
 export const MAX_ATTEMPTS = 3;
 export const RETRY = { firstDelayMs: 500, maxDelayMs: 15_000 };
 
-/** Troubles that pass by themselves; others are final for a pod that never ran. */
-const PASSING: ReadonlySet<ErrorCode> = new Set([
-  "image-pull-failed",
-  "image-pull-stalled",
-  "engine-error",
-  "internal",
-]);
+/** Troubles that may pass by themselves; others are final for a pod that never ran. Pulls were tried again already. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["engine-error", "internal"]);
 
 /** Whether the pod will never run: it has not yet, it should, and the trouble is final or has come too often. */
 export function isHopeless(
