@@ -134,10 +134,7 @@ async function startStrays(base: Base, pods: Pods): Promise<Strays> {
   return strays;
 }
 
-interface ControlParts extends Base, StateParts {
-  readonly strays: Strays;
-  readonly images: ImageParts;
-}
+type ControlParts = Base & StateParts & { readonly strays: Strays; readonly images: ImageParts };
 
 async function startControl(parts: ControlParts): Promise<void> {
   const { config, log, clock, life, strays, images } = parts;
