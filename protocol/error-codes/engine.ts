@@ -1,0 +1,83 @@
+/**
+ * Refusals about what the engine and the machine said. See protocol/errors.ts.
+ */
+import type { ErrorEntry } from "./entry.ts";
+
+export const ENGINE_ERRORS = {
+  "image-not-found": {
+    status: 404,
+    impact: "The pod was not started.",
+    remedy: "Check the image's name, tag and registry credentials.",
+  },
+  "image-pull-failed": {
+    status: 502,
+    impact: "The pod was not started.",
+    remedy: "The registry failed: see the details, and try again.",
+  },
+  "image-pull-stalled": {
+    status: 504,
+    impact: "The pod was not started.",
+    remedy: "The registry sent nothing for too long: try again.",
+  },
+  "image-auth-failed": { status: 403, impact: "The pod was not started.", remedy: "Give the registry's credentials." },
+  "image-rate-limited": { status: 503, impact: "The pod was not started.", remedy: "The registry asks to wait." },
+  "image-digest-mismatch": { status: 502, impact: "The pod was not started.", remedy: "Do not trust that registry." },
+  "disk-low": { status: 409, impact: "New pods are refused.", remedy: "Free disk: lium-executor images gc --dry-run" },
+  "image-incompatible": {
+    status: 409,
+    impact: "The pod was not started.",
+    remedy: "Use an image whose entry point and architecture fit this host.",
+  },
+  "gpu-injection-failed": {
+    status: 500,
+    impact: "The pod was not started.",
+    remedy: "The engine could not hand over the GPU: check the vendor's container toolkit on the host.",
+  },
+  "engine-unavailable": {
+    status: 503,
+    impact: "The container engine does not answer; pods go on, their state is unknown.",
+    remedy: "Check the Docker service on the host.",
+  },
+  "engine-error": {
+    status: 500,
+    impact: "The container engine refused a call.",
+    remedy: "See the details and the Docker service's journal on the host.",
+  },
+  "port-busy": {
+    status: 409,
+    impact: "The pod was not started yet.",
+    remedy: "None is needed: the executor publishes the pod on other ports.",
+  },
+  "name-taken": {
+    status: 409,
+    impact: "A container of that name exists.",
+    remedy: "None is needed: the executor adopts or removes it.",
+  },
+  "pod-stuck": {
+    status: 500,
+    impact: "Something of the pod does not die; its GPUs and ports stay claimed until it does.",
+    remedy:
+      "See pid, state and ports in the details: the cause is in the kernel (a driver, a network disk); reboot if it lasts.",
+  },
+  "network-taken": {
+    status: 409,
+    impact: "The pod was not started yet.",
+    remedy: "None is needed: the executor gives the pod another network.",
+  },
+  "isolation-unavailable": {
+    status: 503,
+    impact: "No pod is started on this host, because it could not be kept apart from others.",
+    remedy:
+      "The details name the protection that is missing: install nftables, or correct the engine or `isolation` in executor.toml.",
+  },
+  "ssh-not-ready": {
+    status: 504,
+    impact: "The pod runs, but nobody can log in.",
+    remedy: "See the pod's logs; the image may lack what its command needs.",
+  },
+  "kit-unavailable": {
+    status: 500,
+    impact: "No pod can start on this host.",
+    remedy: "Run `lium-executor kit build` on the host and read what it says.",
+  },
+} as const satisfies Record<string, ErrorEntry>;

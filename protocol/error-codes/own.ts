@@ -1,0 +1,67 @@
+/**
+ * Refusals about joining, configuration and our own faults. See protocol/errors.ts.
+ */
+import type { ErrorEntry } from "./entry.ts";
+
+export const OWN_ERRORS = {
+  "join-token-invalid": {
+    status: 401,
+    impact: "The host was not enrolled.",
+    remedy: "Make a new token with `lium-agent invite`; a token works once and expires.",
+  },
+  "link-refused": {
+    status: 401,
+    impact: "The executor cannot talk to the agent; its pods go on.",
+    remedy: "Enrol the host again with a new join token.",
+  },
+  "link-protocol": {
+    status: 400,
+    impact: "The link was closed; pods go on.",
+    remedy: "Bring agent and executor to the same version.",
+  },
+  "config-invalid": {
+    status: 400,
+    impact: "The program did not start.",
+    remedy: "Correct the key that is named, in the file that is named.",
+  },
+  "state-too-new": {
+    status: 409,
+    impact: "The program did not start, and its state was not touched.",
+    remedy: "Run the version that wrote it, or take it a step back with that version: `state downgrade`.",
+  },
+  "already-exists": {
+    status: 409,
+    impact: "Nothing was overwritten.",
+    remedy: "Use what is there, or give another path.",
+  },
+  "hotkey-file-invalid": {
+    status: 400,
+    impact: "The hotkey was not loaded.",
+    remedy: "Give a plain (unencrypted) hotkey file as btcli writes it.",
+  },
+  "command-failed": {
+    status: 500,
+    impact: "A program on this machine failed.",
+    remedy: "Its name and output are in the details.",
+  },
+  "connection-failed": {
+    status: 503,
+    impact: "The other side could not be reached; nothing is known about the outcome.",
+    remedy: "Check the address and that the program runs, then try again.",
+  },
+  "log-reader-too-slow": {
+    status: 408,
+    impact: "The log was read more slowly than the pod writes it, and reading was ended; the pod goes on.",
+    remedy: "Read again with `since` or a smaller `tail`, from nearer to the agent.",
+  },
+  "deadline-exceeded": {
+    status: 504,
+    impact: "The work took longer than allowed; it may still finish.",
+    remedy: "Look at the pod's state, then try again.",
+  },
+  internal: {
+    status: 500,
+    impact: "An unexpected fault of ours.",
+    remedy: "Report it with the request id and the log lines around it.",
+  },
+} as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,50 @@
+/**
+ * Refusals about what is asked. See protocol/errors.ts.
+ */
+import type { ErrorEntry } from "./entry.ts";
+
+export const REQUEST_ERRORS = {
+  "body-too-large": {
+    status: 413,
+    impact: "The request was refused before it was read.",
+    remedy: "Send a smaller body.",
+  },
+  "rate-limited": {
+    status: 429,
+    impact: "The request was refused before it was read.",
+    remedy: "Wait as long as the Retry-After header says.",
+  },
+  "invalid-request": {
+    status: 400,
+    impact: "Nothing was changed.",
+    remedy: "Correct the fields that the details name; /openapi.json describes them.",
+  },
+  "route-not-found": {
+    status: 404,
+    impact: "Nothing was changed.",
+    remedy: "See /openapi.json for the routes of this version.",
+  },
+  "ssh-key-invalid": {
+    status: 400,
+    impact: "The key was refused and nothing was written.",
+    remedy: "Send one OpenSSH public key on one line, without options.",
+  },
+  "image-reference-invalid": {
+    status: 400,
+    impact: "Nothing was pulled.",
+    remedy: "Write the image as [registry/]name[:tag][@sha256:digest].",
+  },
+  "pod-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List your pods to see their ids." },
+  "host-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List the hosts to see their ids." },
+  "pod-ended": { status: 409, impact: "The pod has ended and cannot be changed.", remedy: "Rent a new pod." },
+  "lease-expired": {
+    status: 409,
+    impact: "The pod was not created or changed.",
+    remedy: "Ask for a lease that ends in the future.",
+  },
+  "idempotency-mismatch": {
+    status: 409,
+    impact: "Nothing was created.",
+    remedy: "Use a new idempotency key for a different request.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
