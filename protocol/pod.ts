@@ -9,6 +9,7 @@ import { GpuUuid, Hotkey, HostId, Instant, PodId } from "./ids.ts";
 import { ImageReference } from "./image-ref.ts";
 import { Sealed } from "./sealed.ts";
 import { SshPublicKey } from "./ssh-key.ts";
+import { VolumeRequest } from "./volume.ts";
 
 const MIB = 2 ** 20;
 const NO_NUL = /^[^\0]*$/;
@@ -87,7 +88,7 @@ export const PodSpec = z
     /** A volume that outlives the pod; the same owner and name give the same data on that host. */
     volume: z
       .strictObject({
-        name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
+        ...VolumeRequest.shape,
         mountPath: z
           .string()
           .max(256)
