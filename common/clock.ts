@@ -7,7 +7,10 @@ import { setTimeout as sleepFor } from "node:timers/promises";
 export interface Clock {
   /** Milliseconds since the epoch. It may jump; use it for what people and other machines read. */
   now(): number;
-  /** Milliseconds since an arbitrary start. It never goes back; use it to measure and to wait. */
+  /**
+   * Milliseconds since an arbitrary start, the same for all processes of one boot of the machine. It never goes back; use
+   * it to measure and to wait.
+   */
   monotonic(): number;
   /** Resolves after `ms`. Rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
@@ -19,7 +22,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function systemClock(): Clock {
   return {
     now: () => Date.now(),
-    monotonic: () => performance.now(),
+    monotonic: () => Number(process.hrtime.bigint()) / 1e6,
     sleep: async (ms, signal) => {
       const end = performance.now() + ms;
       let left = ms;

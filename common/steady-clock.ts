@@ -13,9 +13,16 @@ export interface JumpPolicy {
 
 export const JUMP_POLICY: JumpPolicy = { toleranceMs: 30_000, believeAfterMs: 900_000 };
 
-/** `onJump` hears of every jump when it is first seen, in milliseconds; forward is positive. */
-export function steadyClock(base: Clock, policy: JumpPolicy, onJump: (byMs: number) => void): Clock {
-  let offsetMs = base.now() - base.monotonic();
+export interface SteadyClockOptions {
+  readonly policy: JumpPolicy;
+  /** Hears of every jump when it is first seen, in milliseconds; forward is positive. */
+  readonly onJump: (byMs: number) => void;
+  /** What the clock was ahead of the monotonic one when it was last believed; what it is now, when left out. */
+  readonly offsetMs?: number | undefined;
+}
+
+export function steadyClock(base: Clock, { policy, onJump, offsetMs: known }: SteadyClockOptions): Clock {
+  let offsetMs = known ?? base.now() - base.monotonic();
   let doubtSinceMs: number | undefined;
   const now = (): number => {
     const [wall, monotonic] = [base.now(), base.monotonic()];

@@ -15,6 +15,8 @@ export interface Base {
   readonly config: ExecutorConfig;
   readonly log: Logger;
   readonly life: Lifecycle;
+  /** Changes with every boot of the machine. */
+  readonly bootId: string;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;

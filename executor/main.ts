@@ -1,15 +1,13 @@
 /**
  * Builds the executor. The order here is the start order; closing is the reverse, and it never ends a pod.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { systemClock } from "../common/clock.ts";
 import { lockFolder } from "../common/instance-lock.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { guessOwnAddress } from "../common/own-address.ts";
-import { JUMP_POLICY, steadyClock } from "../common/steady-clock.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import type { Base } from "./base.ts";
@@ -28,6 +26,7 @@ import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
 import { lookFor, watchProblems } from "./health/problems.ts";
 import { CurrentFacts } from "./host/current-facts.ts";
 import { readMachineFacts, rentableOf } from "./host/facts.ts";
+import { keepClock } from "./host/kept-clock.ts";
 import { linuxProcesses } from "./host/processes/linux-processes.ts";
 import { type HostKeys, loadHostKeys } from "./identity.ts";
 import { type ImageParts, startImages } from "./images/start.ts";
@@ -69,15 +68,14 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
 async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<Base> {
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   life.add("lock", await lockFolder(config.stateDir));
-  const clock = steadyClock(systemClock(), JUMP_POLICY, (byMs) => {
-    log.error("this machine's clock jumped; leases go on as if it had not, for a quarter of an hour", { byMs });
-  });
+  const ledger = openLedger(join(config.stateDir, "ledger.db"));
+  life.add("ledger", () => ledger.close());
+  const bootId = await readBootId();
+  const clock = keepClock({ ledger, bootId, log, life });
   const keys = await loadHostKeys(config.stateDir);
   const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
   const engineInfo = await askEngine(runtime, log);
   const facts = new CurrentFacts(await readFacts(config, keys, engineInfo));
-  const ledger = openLedger(join(config.stateDir, "ledger.db"));
-  life.add("ledger", () => ledger.close());
   const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
   engine.onChange(() => {
     if (engine.answering) facts.clear("engine-unavailable");
@@ -85,7 +83,7 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   });
   life.add("engine-watch", () => engine.close());
   engine.start();
-  return { config, log, life, clock, random: Math.random, keys, runtime, engineInfo, engine, ledger, facts };
+  return { config, log, life, bootId, clock, random: Math.random, keys, runtime, engineInfo, engine, ledger, facts };
 }
 
 async function startImageParts(base: Base): Promise<ImageParts> {
@@ -171,4 +169,8 @@ async function askEngine(runtime: ContainerRuntime, log: Logger): Promise<Engine
     log.warn("the container engine does not answer yet", { error });
     return toEngineInfo({ ServerVersion: "unavailable" });
   }
+}
+
+async function readBootId(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }

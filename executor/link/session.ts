@@ -67,7 +67,7 @@ const MAX_BUFFERED_BYTES = 16 * 2 ** 20;
 const SLOW_BUFFERED_BYTES = 2 ** 20;
 const LOG_BATCH_BYTES = 32 * 2 ** 10;
 /** Of all logs of the host together. */
-const LOG_PACE = { burstBytes: 2 * 2 ** 20, bytesPerSecond: 2 ** 20 };
+const LOG_PACE = { burstBytes: 2 ** 20, bytesPerSecond: 2 ** 20 };
 
 /** What is said on one connection. */
 export class Session {
@@ -151,7 +151,7 @@ export class Session {
       this.#send({ type: "events", events: batch });
       cursor = last.cursor;
     }
-    await this.#deps.onWelcome();
+    await this.#deps.onWelcome().catch((error: unknown) => log.warn("the membership cannot be saved", { error }));
   }
 
   async #streamLogs(id: number, podId: PodId, query: LogQuery): Promise<void> {

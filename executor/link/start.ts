@@ -27,7 +27,9 @@ export async function startLink(base: Base, pods: Pods): Promise<LinkClient | un
       identity: keys.identity,
       pods,
       events: ledger,
-      onWelcome: () => saveMembership(config.stateDir, { url, fingerprint }),
+      onWelcome: async () => {
+        if (membership.joinSecret !== undefined) await saveMembership(config.stateDir, { url, fingerprint });
+      },
     },
   );
   life.add("link", () => link.close());

@@ -92,8 +92,10 @@ export class PodLane {
 
   /** A newer wish for this pod. It is durable when this returns; a pull that it makes pointless is cut short. */
   wish(wanted: WantedPod): void {
-    if (wanted.revision <= this.#record.wanted.revision) return;
-    this.#save({ ...this.#record, wanted: { ...wanted, gpus: this.#record.wanted.gpus } });
+    const { rebuilt, ...record } = this.#record;
+    const known = record.wanted.revision;
+    if (wanted.revision < known || (wanted.revision === known && rebuilt !== true)) return;
+    this.#save({ ...record, wanted: { ...wanted, gpus: record.wanted.gpus } });
     if (this.#record.overAt !== undefined) return this.#tell();
     this.look();
     this.#giveUpPull();
@@ -210,10 +212,9 @@ export class PodLane {
     const { clock } = this.#deps;
     const deadlineMs = nextDeadlineMs(this.#record, clock.now());
     if (deadlineMs === undefined) return;
-    clock.sleep(deadlineMs - clock.now(), signal).then(
-      () => this.#giveUpPull(),
-      () => undefined,
-    );
+    const giveUp = async (): Promise<void> =>
+      clock.sleep(deadlineMs - clock.now(), signal).then(() => this.#giveUpPull());
+    giveUp().catch(() => undefined);
   }
 
   /** What a failed step calls for at once; anything else is thrown on. */

@@ -87,7 +87,7 @@ function towardsRunning(input: PlanInput): Step | undefined {
   if (container === undefined) return seen.image === undefined ? "pull" : "create";
   switch (container.state) {
     case "created":
-      return "start";
+      return record.rebuilt === true ? undefined : "start";
     case "running":
       if (!hasRunAsAsked(record, container) || container.startedAtMs === undefined) return "stop";
       if (!sameKeys(record.wanted.spec.sshKeys, seen.keys)) return "write-keys";
@@ -116,6 +116,7 @@ function probeEveryMs({ ssh, pace }: PlanInput): number {
 
 function afterExit(input: PlanInput, container: SeenContainer): Step | undefined {
   const { record, sinceExitMs, pace } = input;
+  if (record.rebuilt === true) return undefined;
   if (!hasRunAsAsked(record, container)) return "start";
   if (!isNoted(record, container)) return "examine";
   const delayMs = restartDelayMs(record, container, pace.restart);

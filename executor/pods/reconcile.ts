@@ -210,8 +210,9 @@ export class Pods {
         others.push(record);
       } else {
         log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
-        ledger.saveRecord(record);
-        void this.#addLane({ record, status: undefined }, false).start();
+        const rebuilt = { ...record, rebuilt: true as const };
+        ledger.saveRecord(rebuilt);
+        void this.#addLane({ record: rebuilt, status: undefined }, false).start();
       }
     }
     if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });

@@ -1,7 +1,7 @@
 /**
  * The pods of this host, made and started; closing them stops no pod.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { createKeyedLock } from "../../common/keyed-lock.ts";
@@ -32,7 +32,6 @@ export async function startPods(base: Base, parts: PodParts): Promise<Pods> {
       podDir: join(config.stateDir, "pods", podId),
       secretDir: join(secretsDir, podId),
     }),
-    bootId: await readBootId(),
   });
   life.add("pods", () => pods.close());
   await pods.start();
@@ -52,7 +51,7 @@ function optionsOf({ config, facts }: Base): PodsOptions {
   };
 }
 
-function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "dirsOf" | "bootId"> {
+function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "dirsOf"> {
   const { config, facts, keys, clock } = base;
   const { bindAddress } = config.network;
   return {
@@ -75,9 +74,4 @@ function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "di
     rentable: () => facts.value.rentable,
     isPortFree: (port, protocol) => isPortFree(port, protocol, bindAddress),
   };
-}
-
-/** Changes with every boot of the machine. */
-async function readBootId(): Promise<string> {
-  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }

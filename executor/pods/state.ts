@@ -48,6 +48,11 @@ export const PodRecord = z.strictObject({
   /** Absent in pods that were made before each had its own. */
   network: PodNetwork.optional(),
   lastExit: LastExit.optional(),
+  /**
+   * Made of a container's labels, which say what was wished when it was created. What runs is kept running; what does not
+   * may have been stopped on purpose since, and is started only when a wish says so.
+   */
+  rebuilt: z.literal(true).optional(),
   /** The start whose SSH was brought back once; a second time for the same start helps nobody. */
   healedStartMs: z.number().optional(),
   /** Why the pod cannot be made to run; set once, before its first start, and the pod is taken down. */

@@ -4,8 +4,8 @@
 import type { AppError, ErrorCode } from "../../protocol/errors.ts";
 import { goalOf, type PodRecord } from "./state.ts";
 
-/** How often a passing trouble may come before a pod that never ran is given up. */
-export const MAX_ATTEMPTS = 3;
+/** How often a passing trouble may come before a pod that never ran is given up: an engine may take 10 s to recover. */
+export const MAX_ATTEMPTS = 6;
 export const RETRY = { firstDelayMs: 500, maxDelayMs: 15_000 };
 
 /** Troubles that may pass by themselves; others are final for a pod that never ran. Pulls were tried again already. */

@@ -65,6 +65,22 @@ describe("a crash of the executor", () => {
     expect(host.callsOf("create")).toBe(1);
   });
 
+  it("with the ledger lost, a pod that was stopped on purpose is not started, until a wish says so", async () => {
+    await host.pods.want(wish());
+    await host.untilPhase(POD, "running");
+    await host.pods.want(wish({ revision: 2, goal: "stopped" }));
+    await host.untilPhase(POD, "stopped");
+    await host.close();
+    loseLedger();
+
+    await host.boot();
+    await host.untilPhase(POD, "exited");
+    expect(host.callsOf("start")).toBe(1);
+    await host.pods.want(wish());
+
+    await host.untilPhase(POD, "running");
+  });
+
   it("a container that cannot be read keeps new pods off the GPUs, and is left alone", async () => {
     await host.pods.want(wish());
     await host.untilPhase(POD, "running");

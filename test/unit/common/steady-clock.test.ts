@@ -10,13 +10,16 @@ let wall: number;
 let monotonic: number;
 let jumps: number[];
 let clock: Clock;
+let restart: (offsetMs: number) => Clock;
 
 beforeEach(() => {
   wall = Date.UTC(2026, 0, 1);
   monotonic = 5_000;
   jumps = [];
   const base = { now: () => wall, monotonic: () => monotonic, sleep: async () => undefined };
-  clock = steadyClock(base, POLICY, (byMs) => jumps.push(byMs));
+  const onJump = (byMs: number): void => void jumps.push(byMs);
+  clock = steadyClock(base, { policy: POLICY, onJump });
+  restart = (offsetMs) => steadyClock(base, { policy: POLICY, onJump, offsetMs });
 });
 
 function pass(ms: number): void {
@@ -40,6 +43,15 @@ it.each([3_600_000, -3_600_000])("a jump by %i ms is told once and not followed"
 
   expect(clock.now()).toBe(before + 600_000);
   expect(jumps).toEqual([byMs]);
+});
+
+it("a jump while nobody looked is not believed either, where the clock is known from before", () => {
+  const offsetMs = clock.now() - clock.monotonic();
+  pass(60_000);
+  wall += 7_200_000;
+
+  expect(restart(offsetMs).now()).toBe(wall - 7_200_000);
+  expect(jumps).toEqual([7_200_000]);
 });
 
 it("a jump that is taken back leaves no trace", () => {
