@@ -9,7 +9,7 @@ import type Dockerode from "dockerode";
 import type { LogLine, LogQuery } from "../../protocol/pod.ts";
 import { bounded, READ_DEADLINE_MS } from "./call.ts";
 import { engineError, statusOf } from "./errors.ts";
-import { linesOf } from "./log-stream.ts";
+import { LineSplitter } from "./log-stream.ts";
 
 export interface LogsInput {
   readonly name: string;
@@ -29,7 +29,13 @@ export async function* readLogs(docker: Dockerode, { name, query, signal }: Logs
   };
   try {
     // The deadline is for the beginning alone: a log that is followed has no end.
-    yield* linesOf(await bounded("logs", READ_DEADLINE_MS, signal, () => openLog(docker, { name, options, signal })));
+    const pieces: AsyncIterable<Buffer> = await bounded("logs", READ_DEADLINE_MS, signal, () =>
+      openLog(docker, { name, options, signal }),
+    );
+    // One generator and no more between the engine and the link: a line costs little, and there are many.
+    const splitter = new LineSplitter();
+    for await (const piece of pieces) for (const line of splitter.push(piece)) yield line;
+    for (const line of splitter.rest()) yield line;
   } catch (error) {
     if (signal.aborted || statusOf(error) === 404) return;
     throw engineError(error, "logs");

@@ -13,34 +13,41 @@ const MAX_LINE = 65_536;
 const MAX_FRAME = 2 ** 20;
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
 
-/** Splits frames that arrive in pieces of any size into lines, in the order in which each stream completes them. */
-export async function* linesOf(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<LogLine> {
-  const pending = { stdout: "", stderr: "" };
-  for await (const { stream, text } of framesOf(chunks)) {
-    const begun = pending[stream];
-    const lines = (begun === "" ? text : begun + text.replace(TIME, "")).split("\n");
-    const rest = lines.pop() ?? "";
-    for (const line of lines) yield toLine(stream, line);
-    if (rest.length > MAX_LINE) yield toLine(stream, rest);
-    pending[stream] = rest.length > MAX_LINE ? "" : rest;
-  }
-  for (const stream of ["stdout", "stderr"] as const) if (pending[stream] !== "") yield toLine(stream, pending[stream]);
-}
+/** Puts lines together out of pieces of the stream of any size. Throws `engine-error` when it is not in the engine's format. */
+export class LineSplitter {
+  #buffer: Buffer = Buffer.alloc(0);
+  readonly #begun = { stdout: "", stderr: "" };
 
-async function* framesOf(
-  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
-): AsyncGenerator<{ stream: LogLine["stream"]; text: string }> {
-  let buffer: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+  /** The lines that this piece completes, in the order in which each stream completes them. */
+  push(piece: Buffer): LogLine[] {
+    const lines: LogLine[] = [];
+    let buffer = this.#buffer.length === 0 ? piece : Buffer.concat([this.#buffer, piece]);
     while (buffer.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + buffer.readUInt32BE(4);
       if (end > MAX_FRAME) throw new AppError("engine-error", { message: "The engine's log is not in its format." });
       if (buffer.length < end) break;
       const stream = buffer[0] === STDERR ? "stderr" : "stdout";
-      yield { stream, text: buffer.toString("utf8", HEADER_BYTES, end) };
+      this.#take(stream, buffer.toString("utf8", HEADER_BYTES, end), lines);
       buffer = buffer.subarray(end);
     }
+    this.#buffer = buffer;
+    return lines;
+  }
+
+  /** What was begun and has no end. */
+  rest(): LogLine[] {
+    return (["stdout", "stderr"] as const)
+      .filter((stream) => this.#begun[stream] !== "")
+      .map((stream) => toLine(stream, this.#begun[stream]));
+  }
+
+  #take(stream: LogLine["stream"], text: string, lines: LogLine[]): void {
+    const begun = this.#begun[stream];
+    const parts = (begun === "" ? text : begun + text.replace(TIME, "")).split("\n");
+    const rest = parts.pop() ?? "";
+    for (const part of parts) lines.push(toLine(stream, part));
+    if (rest.length > MAX_LINE) lines.push(toLine(stream, rest));
+    this.#begun[stream] = rest.length > MAX_LINE ? "" : rest;
   }
 }
 
