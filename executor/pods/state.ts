@@ -120,7 +120,9 @@ export function hasRunAsAsked(record: PodRecord, container: SeenContainer): bool
 /** The record with the start that is seen now, or the same record when it is known. */
 export function withSeenStart(record: PodRecord, container: SeenContainer | undefined): PodRecord {
   if (container?.startedAtMs === undefined || record.lastStart?.startedAtMs === container.startedAtMs) return record;
-  return { ...record, lastStart: { run: record.wanted.runs, startedAtMs: container.startedAtMs } };
+  // A wish that comes for a pod that was rebuilt and is down asks for a new start.
+  const run = record.rebuilt === true && container.state === "exited" ? 0 : record.wanted.runs;
+  return { ...record, lastStart: { run, startedAtMs: container.startedAtMs } };
 }
 
 export interface PhaseInput {
@@ -155,7 +157,7 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
     case "paused":
       return "degraded";
     case "exited":
-      return hasRunAsAsked(record, container) ? "exited" : "starting";
+      return hasRunAsAsked(record, container) || record.rebuilt === true ? "exited" : "starting";
     case "removing":
       return "creating";
   }
