@@ -1,7 +1,7 @@
 /**
  * The port to one source of facts about accelerators: files, a library, a vendor's tool, a capture.
  */
-import type { AcceleratorReading, GpuPairReading, SourceState } from "../../protocol/accelerator.ts";
+import type { AcceleratorReading, GpuPairReading, HealthReason, SourceState } from "../../protocol/accelerator.ts";
 import type { Place } from "./sysfs/tree.ts";
 
 /** Of two devices by their PCI addresses, whose UUIDs another source may know better. */
@@ -12,6 +12,8 @@ export interface SourceReading {
   readonly readings: readonly AcceleratorReading[];
   readonly pairs: readonly PairReading[];
   readonly places: readonly Place[];
+  /** What is wrong with a device of its vendor's that it does not list. */
+  readonly unlisted?: HealthReason | undefined;
 }
 
 /** How deep a look is wanted: `quick` for what moves by the second, `full` for all of it. */

@@ -1,6 +1,6 @@
 /**
- * A child process that does what may hang or crash. Each request has a deadline; a child that misses one is killed, and the
- * next is started later and later. Nothing it does reaches its parent but as an answer in words.
+ * A child process that does what may hang or crash. Each request has a deadline; a child that misses one is killed. The
+ * next is started at once, and after several failures later and later. Nothing it does reaches its parent but as an answer in words.
  */
 import { type ChildProcess, fork } from "node:child_process";
 
@@ -16,6 +16,7 @@ export interface WorkerOptions {
   readonly args: readonly string[];
   /** The whole environment of the child. */
   readonly env: Readonly<Record<string, string>>;
+  /** Of the second failure in a row and those after it. */
   readonly restart: Backoff;
 }
 
@@ -159,7 +160,8 @@ export class WorkerProcess {
   #rest(detail: string): void {
     this.#failures += 1;
     this.#lastFailure = detail;
-    const wait = backoffMs(this.#failures, this.#options.restart, this.#parts.random);
+    const again = this.#failures - 1;
+    const wait = again === 0 ? 0 : backoffMs(again, this.#options.restart, this.#parts.random);
     this.#notBefore = this.#parts.clock.monotonic() + wait;
   }
 

@@ -104,8 +104,9 @@ describe("a worker", () => {
     expect(odd.pid).not.toBe(hung);
   });
 
-  it("that crashes says how, and rests before the next start", async () => {
+  it("that crashes again and again says how, and rests before the next start", async () => {
     const odd = worker(doomedChildren(), 60_000);
+    await odd.request("crash", 5_000, never);
 
     expect(await odd.request("crash", 5_000, never)).toMatchObject({
       why: "crashed",
