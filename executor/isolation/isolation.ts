@@ -9,6 +9,7 @@ import { AppError } from "../../protocol/errors.ts";
 import type { IsolationSettings } from "../docker/container-spec.ts";
 import type { Networks } from "../docker/networks.ts";
 import type { EngineInfo } from "../docker/runtime.ts";
+import { raiseSharedLimits } from "../host/shared-limits.ts";
 import type { FileOwner } from "../ssh/pod-files.ts";
 import type { IsolationConfig } from "./config.ts";
 import { Firewall } from "./firewall.ts";
@@ -27,6 +28,7 @@ export interface IsolationDeps extends Omit<SelfCheckDeps, "runtime"> {
   /** The program that sets the firewall, by name or path. */
   readonly nft: string;
   readonly readHostNetwork: () => Promise<HostNetwork>;
+  readonly raiseSharedLimits: () => Promise<readonly string[]>;
 }
 
 /** Many pods start at once, and one look is enough for them all. */
@@ -95,6 +97,8 @@ export class Isolation {
 
   async #verifyEngine(signal: AbortSignal): Promise<void> {
     const { runtime, config, log } = this.#deps;
+    const raised = await this.#deps.raiseSharedLimits();
+    if (raised.length > 0) log.info("limits that all pods share were raised", { raised });
     const engine = await runtime.info(signal);
     const findings = judgeEngine(engine, config.runtime);
     this.#refuseFatal(findings);
@@ -130,9 +134,10 @@ export class Isolation {
 
 /** With this host's own network and firewall. */
 export async function createIsolation(
-  deps: Omit<IsolationDeps, "nft" | "readHostNetwork"> & Partial<IsolationDeps>,
+  deps: Omit<IsolationDeps, "nft" | "readHostNetwork" | "raiseSharedLimits"> & Partial<IsolationDeps>,
 ): Promise<Isolation> {
-  return new Isolation({ nft: "nft", readHostNetwork: () => readHostNetwork(), ...deps }, await readOpenFilesLimit());
+  const own = { nft: "nft", readHostNetwork: () => readHostNetwork(), raiseSharedLimits: () => raiseSharedLimits() };
+  return new Isolation({ ...own, ...deps }, await readOpenFilesLimit());
 }
 
 /** Ours is the best guess at the engine's, which cannot give a container more than it has on hosts that take root's right to. */

@@ -30,12 +30,13 @@ describe("isolation", () => {
   let engine: Record<string, unknown>;
   let status: string;
   let down: boolean;
+  let limitsTooLow: boolean;
   let containers: string[];
   let isolation: Isolation;
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), "lium-isolation-"));
-    [nowMs, engine, status, down, containers] = [0, SOUND, STATUS, false, []];
+    [nowMs, engine, status, down, containers, limitsTooLow] = [0, SOUND, STATUS, false, [], false];
     // It notes what it is asked, and knows one listing.
     const nft = join(dir, "nft");
     writeFileSync(nft, `#!/bin/sh\necho "$1" >>${dir}/calls\ncat >/dev/null\necho '{"nftables":[]}'\n`, {
@@ -51,6 +52,10 @@ describe("isolation", () => {
       log: loggerToMemory().log,
       nft,
       readHostNetwork: async () => ({ routes: [], interfaces: new Set(), nameServers: [] }),
+      raiseSharedLimits: async () => {
+        if (limitsTooLow) throw new AppError("isolation-unavailable", { details: { protection: "shared limits" } });
+        return [];
+      },
       runtime: {
         info: async () => {
           if (down) throw new AppError("engine-unavailable");
@@ -89,6 +94,18 @@ describe("isolation", () => {
 
     expect(nftCalls()).toEqual(["-f", "-j"]);
     expect(containers).toHaveLength(1);
+  });
+
+  it("is not there where one pod could use up what all share", async () => {
+    limitsTooLow = true;
+
+    const checked = isolation.check(signal);
+
+    await expect(checked).rejects.toMatchObject({
+      code: "isolation-unavailable",
+      details: { protection: "shared limits" },
+    });
+    expect(containers).toEqual([]);
   });
 
   it("has its firewall read again soon after, and no container run for it", async () => {
