@@ -1,10 +1,10 @@
 /**
- * The one importer of koffi: NVIDIA's own library, loaded into this process. It may crash or hang the process, so only
- * worker.ts loads it. Calls run on other threads, so that one that hangs holds up no other.
+ * The one importer of koffi: NVIDIA's own library, loaded into this process. It may crash the process or hold its thread for
+ * ever, so only caller.ts loads it.
  */
 import koffi from "koffi";
 
-import { type Nvml, type NvmlFunction, RC, SIGNATURES } from "./functions.ts";
+import { type Nvml, type NvmlArgument, type NvmlFunction, RC, SIGNATURES } from "./functions.ts";
 
 const TYPES: Readonly<Record<string, string>> = { h: "uintptr_t", u: "uint32_t", U: "uint64_t", p: "void *" };
 
@@ -52,16 +52,24 @@ function bind(library: ReturnType<typeof koffi.load>): Nvml {
   }
   return {
     has: (name) => functions.has(name),
-    call: (name, ...args) =>
-      new Promise((resolve, reject) => {
-        const bound = functions.get(name);
-        if (bound === undefined) return resolve(RC.functionNotFound);
-        bound.async(...args, (error: unknown, code: number) => {
-          if (error !== null && error !== undefined) reject(new Error(`${name} could not be called`, { cause: error }));
-          else resolve(code);
-        });
-      }),
+    call: async (name, ...args) => {
+      const bound = functions.get(name);
+      if (bound === undefined) return RC.functionNotFound;
+      return WAITING.has(name) ? elsewhere(bound, args) : Number(bound(...args));
+    },
   };
+}
+
+/** Those that wait by design; they go to another thread. */
+const WAITING: ReadonlySet<NvmlFunction> = new Set(["nvmlEventSetWait_v2"]);
+
+function elsewhere(bound: Bound, args: readonly NvmlArgument[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    bound.async(...args, (error: unknown, code: number) => {
+      if (error !== null && error !== undefined) reject(new Error("A call could not be made.", { cause: error }));
+      else resolve(code);
+    });
+  });
 }
 
 function entries<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {

@@ -26,8 +26,6 @@ const OPEN_MS = 20_000;
 const ANSWER_MS = 5_000;
 /** How long a device may be late before it counts as hung, and not as slow. */
 const HUNG_MS = 5_000;
-/** Every device may hold one thread, and the wait for events another. */
-const THREADS = "40";
 const RESTART = { firstDelayMs: 1_000, maxDelayMs: 60_000 };
 /** A device that crashed the worker is asked again after this. */
 const CRASHED_REST_MS = 10 * 60_000;
@@ -49,10 +47,7 @@ export class NvmlSource implements GpuSource {
     this.#libraries = libraries;
     this.#clock = parts.clock;
     const script = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
-    this.#worker = new WorkerProcess(
-      { name: NAME, script, args: [], env: { ...env, UV_THREADPOOL_SIZE: THREADS }, restart: RESTART },
-      parts,
-    );
+    this.#worker = new WorkerProcess({ name: NAME, script, args: [], env, restart: RESTART }, parts);
   }
 
   get workerPid(): number | undefined {
@@ -90,7 +85,7 @@ export class NvmlSource implements GpuSource {
   /** Why it cannot be read, or undefined when the library is open in the worker that runs. */
   async #open(depth: Depth, signal: AbortSignal): Promise<SourceState | undefined> {
     if (this.#openPid === undefined || this.#openPid !== this.#worker.pid) {
-      const opened = await this.#ask({ do: "open", libraries: [...this.#libraries] }, NvmlOpened, {
+      const opened = await this.#ask({ do: "open", libraries: [...this.#libraries], events: true }, NvmlOpened, {
         timeoutMs: OPEN_MS,
         signal,
       });

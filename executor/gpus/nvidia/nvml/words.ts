@@ -7,7 +7,7 @@ import { z } from "zod";
 import { Accelerator } from "../../../../protocol/accelerator.ts";
 
 export const NvmlRequest = z.discriminatedUnion("do", [
-  z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()) }),
+  z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()), events: z.boolean().default(true) }),
   z.strictObject({ do: z.literal("devices") }),
   z.strictObject({ do: z.literal("read"), index: z.int(), depth: z.enum(["quick", "full"]) }),
 ]);

@@ -1,118 +1,25 @@
 /**
- * The process that holds NVIDIA's library. It is a program of its own: a hang or crash of the driver is its end, not ours.
+ * The process that holds NVIDIA's library. It is a program of its own: a crash of the driver is its end, not ours. Its first
+ * thread never calls the library, so that it can always say who is late.
  */
 import { systemClock } from "../../../../common/clock.ts";
 import { serveRequests } from "../../children/serve.ts";
-import { knownOr } from "../../known.ts";
-import { mergeReadings } from "../../merge.ts";
-import type { Depth } from "../../source.ts";
-import {
-  type DeviceIdentity,
-  type DeviceLook,
-  type Mig,
-  readDevice,
-  readIdentity,
-  readVersions,
-  type SystemVersions,
-} from "./device.ts";
-import { type EventWatch, watchEvents } from "./events.ts";
-import { type Nvml, type NvmlFunction, RC, SIGNATURES } from "./functions.ts";
-import { loadNvml } from "./library.ts";
+import { Callers } from "./callers.ts";
 import { Turns } from "./turns.ts";
 import { NvmlRequest } from "./words.ts";
 
-interface Device {
-  readonly handle: bigint;
-  readonly identity: DeviceIdentity;
-  mig: Mig | undefined;
-}
-
-interface Open {
-  readonly nvml: Nvml;
-  readonly versions: SystemVersions;
-  readonly events: EventWatch;
-}
-
-const clock = systemClock();
-const turns = new Turns<DeviceLook | undefined>(clock);
-const devices = new Map<number, Device>();
-let opened: Open | undefined;
+const turns = new Turns<unknown>(systemClock());
+let callers: Callers | undefined;
 
 const tell = serveRequests(async (body) => {
   const request = NvmlRequest.parse(body);
-  switch (request.do) {
-    case "open":
-      return open(request.libraries);
-    case "devices":
-      return { count: await countDevices(theOpen()) };
-    case "read":
-      return read(theOpen(), request.index, request.depth);
+  if (request.do === "open") {
+    callers = new Callers(request.libraries, tell);
+    return callers.open();
   }
+  const open = callers;
+  if (open === undefined) throw new Error("The library is not open.");
+  if (request.do === "devices") return open.ask(request);
+  const turn = await turns.take(request.index, () => open.ask(request));
+  return "done" in turn ? turn.done : { late: turn.lateMs };
 });
-
-function theOpen(): Open {
-  if (opened === undefined) throw new Error("The library is not open.");
-  return opened;
-}
-
-async function open(libraries: readonly string[]): Promise<object> {
-  const loaded = loadNvml(libraries);
-  if ("absent" in loaded) return loaded;
-  const { nvml } = loaded;
-  const code = await nvml.call("nvmlInit_v2");
-  if (code === RC.driverNotLoaded) return { absent: "The driver is not loaded." };
-  if (code === RC.mismatch) throw new Error("The driver's library and its kernel module are of different versions.");
-  if (code !== RC.success) throw new Error(`nvmlInit_v2 returned ${code}.`);
-  const versions = await readVersions(nvml);
-  opened = { nvml, versions, events: watchEvents(nvml, tell, clock) };
-  return { driver: knownOr(versions.driver, "unknown"), missing: missingOf(nvml) };
-}
-
-function missingOf(nvml: Nvml): NvmlFunction[] {
-  const missing: NvmlFunction[] = [];
-  for (const name in SIGNATURES) {
-    if (isFunction(name) && !nvml.has(name)) missing.push(name);
-  }
-  return missing;
-}
-
-function isFunction(name: string): name is NvmlFunction {
-  return Object.hasOwn(SIGNATURES, name);
-}
-
-async function countDevices({ nvml }: Open): Promise<number> {
-  const count = Buffer.alloc(4);
-  const code = await nvml.call("nvmlDeviceGetCount_v2", count);
-  if (code !== RC.success) throw new Error(`nvmlDeviceGetCount_v2 returned ${code}.`);
-  return count.readUInt32LE(0);
-}
-
-async function read(open: Open, index: number, depth: Depth): Promise<object> {
-  const turn = await turns.take(index, () => look(open, index, depth));
-  if ("lateMs" in turn) return { late: turn.lateMs };
-  return turn.done === undefined
-    ? { nameless: `Device ${index} does not say who it is.` }
-    : { reading: mergeReadings([turn.done.reading]) };
-}
-
-async function look(open: Open, index: number, depth: Depth): Promise<DeviceLook | undefined> {
-  const device = devices.get(index) ?? (await openDevice(open, index));
-  if (device === undefined) return undefined;
-  const seen = await readDevice(open.nvml, { ...device, index, depth, versions: open.versions });
-  if (seen !== undefined) device.mig = seen.mig;
-  return seen;
-}
-
-/** A device that is lost answers so already here. Then its handle is asked for again the next time. */
-async function openDevice({ nvml, events }: Open, index: number): Promise<Device | undefined> {
-  const memory = Buffer.alloc(8);
-  if ((await nvml.call("nvmlDeviceGetHandleByIndex_v2", index, memory)) !== RC.success) return undefined;
-  const handle = memory.readBigUInt64LE(0);
-  const identity = await readIdentity(nvml, handle);
-  const name = knownOr(identity.uuid, knownOr(identity.address, undefined));
-  if (name === undefined) return undefined;
-  const device = { handle, identity, mig: undefined };
-  devices.set(index, device);
-  await events.add({ handle, uuid: name });
-  return device;
-}
