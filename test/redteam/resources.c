@@ -27,6 +27,8 @@
 
 #define MIB (1024L * 1024)
 #define MANY 8192
+#define ENOUGH 1024
+#define FILES 4096
 
 static char block[MIB];
 
@@ -134,31 +136,32 @@ static void engine_files(void) {
   verdict();
 }
 
-/* Counted for each user, and root is one user for the host and all its pods. */
+/* Counted for each user, and root is one user for the host and all its pods. No more are taken than it takes to know:
+   the kernel is slow to let go of them. */
 static void inotify_instances(void) {
-  static int taken[MANY];
+  static int taken[ENOUGH];
   int count = 0, why;
-  while (count < MANY && (taken[count] = inotify_init1(IN_CLOEXEC)) >= 0) count++;
+  while (count < ENOUGH && (taken[count] = inotify_init1(IN_CLOEXEC)) >= 0) count++;
   why = errno;
   for (int at = 0; at < count; at++) close(taken[at]);
-  if (count < 1024) succeeded("none is left for others after %d: %s", count, strerror(why));
-  limited("%d were had, %s", count, count == MANY ? "and there are more" : strerror(why));
+  if (count < ENOUGH) succeeded("none is left for others after %d: %s", count, strerror(why));
+  limited("%d were had, and there are more", count);
 }
 
 /* The same file watched by many instances: each counts, and few files are needed. */
 static void inotify_watches(void) {
   static int taken[MANY];
   char path[64];
-  long watches = 0, most = number("watches", 300000);
+  long watches = 0, most = number("watches", 200000);
   int count = 0, why = 0;
   mkdir("/tmp", 01777), mkdir("/tmp/red-watch", 0700);
-  for (int at = 0; at < 512; at++) {
+  for (int at = 0; at < FILES; at++) {
     snprintf(path, sizeof path, "/tmp/red-watch/%d", at);
     int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     if (file >= 0) close(file);
   }
   while (count < MANY && watches < most && !why && (taken[count] = inotify_init1(IN_CLOEXEC)) >= 0) {
-    for (int at = 0; at < 512 && !why; at++) {
+    for (int at = 0; at < FILES && !why; at++) {
       snprintf(path, sizeof path, "/tmp/red-watch/%d", at);
       if (inotify_add_watch(taken[count], path, IN_MODIFY) < 0) why = errno;
       else watches++;

@@ -104,6 +104,11 @@ export class RedTeamScene implements AsyncDisposable {
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
+  /** What is in the file of the host that no pod may see or change. */
+  get canaryUntouched(): boolean {
+    return readFileSync(this.#canaryFile, "utf8") === this.#canaryText;
+  }
+
   /** Has the engine start programs in the attacker's pod until told to stop. */
   async startProgramsUntil(signal: AbortSignal): Promise<void> {
     const container = this.docker.getContainer(`lium-${this.attacker.podId}`);

@@ -4,7 +4,7 @@
  */
 import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import Docker from "dockerode";
 
@@ -54,6 +54,41 @@ export async function nonRootImage(): Promise<string> {
       'CMD ["sleep", "infinity"]',
     ]),
   );
+}
+
+interface Hostile {
+  readonly name: string;
+  readonly line: string;
+  readonly links: Readonly<Record<string, string>>;
+}
+
+/** Images whose very settings or files are an attempt to reach a file of the host, by the name of the attempt. */
+export async function hostileImages(hostFile: string): Promise<Record<string, string>> {
+  const base = await busyboxImage();
+  const up = "../".repeat(12);
+  // CVE-2024-21626: a folder of the host that the runtime left open.
+  const workdirs: Hostile[] = [7, 8, 9].map((file) => ({
+    name: `workdir-${file}`,
+    line: `WORKDIR /proc/self/fd/${file}`,
+    links: {},
+  }));
+  // Where the kit and the pod's names are mounted, links lead out.
+  const links: Hostile[] = [
+    { name: "kit-link", line: "COPY root /", links: { "root/.lium": join(up, dirname(hostFile)) } },
+    { name: "names-link", line: "COPY root /", links: { "root/etc/hosts": join(up, hostFile) } },
+  ];
+  const built: Record<string, string> = {};
+  for (const { name, line, links: files } of [...workdirs, ...links]) {
+    const tag = `lium-test/hostile-${name}`;
+    await buildImage(tag, [`FROM ${base}`, line], async (folder) => {
+      for (const [path, target] of Object.entries(files)) {
+        await mkdir(dirname(join(folder, path)), { recursive: true });
+        await symlink(target, join(folder, path));
+      }
+    });
+    built[name] = tag;
+  }
+  return built;
 }
 
 /** Builds a tag unless it exists; its layers are shared with whoever builds the same at the same time. */
