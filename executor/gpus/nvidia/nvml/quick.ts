@@ -11,6 +11,7 @@ import {
   type ThrottleReason,
 } from "../../../../protocol/accelerator.ts";
 import { firstKnown, isUnavailable, mapKnown, unavailable } from "../../known.ts";
+import { throttleReasonsOf } from "../throttle.ts";
 import { ask, askBig, askNumber, askStruct, number32, number64 } from "./calls.ts";
 import { type Nvml, type NvmlFunction, RC, unavailableFor } from "./functions.ts";
 
@@ -114,24 +115,10 @@ async function readTemperature(nvml: Nvml, handle: bigint): Promise<Known<number
     : now;
 }
 
-const REASONS: readonly (readonly [bit: number, reason: ThrottleReason])[] = [
-  [0x1, "idle"],
-  [0x2, "applications-clocks"],
-  [0x4, "power-cap"],
-  [0x8, "hw-slowdown"],
-  [0x10, "sync-boost"],
-  [0x20, "sw-thermal"],
-  [0x40, "hw-thermal"],
-  [0x80, "hw-power-brake"],
-  [0x100, "display-clocks"],
-];
-
 async function throttleReasons(nvml: Nvml, handle: bigint): Promise<Known<ThrottleReason[]>> {
   const now = "nvmlDeviceGetCurrentClocksEventReasons";
   const name = nvml.has(now) ? now : "nvmlDeviceGetCurrentClocksThrottleReasons";
-  return mapKnown(await askBig(nvml, name, handle), (bits) =>
-    REASONS.filter(([bit]) => (bits & bit) !== 0).map(([, reason]) => reason),
-  );
+  return mapKnown(await askBig(nvml, name, handle), throttleReasonsOf);
 }
 
 function recoveryOf(value: Known<number>): Known<RecoveryAction> {
