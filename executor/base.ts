@@ -10,6 +10,7 @@ import type { EngineWatch } from "./health/engine-watch.ts";
 import type { CurrentFacts } from "./host/current-facts.ts";
 import type { HostKeys } from "./identity.ts";
 import type { Ledger } from "./pods/ledger.ts";
+import type { RootQuota } from "./storage/quota.ts";
 
 export interface Base {
   readonly config: ExecutorConfig;
@@ -25,6 +26,8 @@ export interface Base {
   /** What the engine said of itself when the executor started. */
   readonly engineInfo: EngineInfo;
   readonly engine: EngineWatch;
+  /** Whether the engine can limit what a pod writes to its own disk. */
+  readonly quota: RootQuota;
   readonly ledger: Ledger;
   readonly facts: CurrentFacts;
 }

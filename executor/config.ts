@@ -9,6 +9,7 @@ import { loadConfig } from "../common/config-file.ts";
 import { ImagesConfig } from "./images/config.ts";
 import { IsolationConfig } from "./isolation/config.ts";
 import type { PortRange } from "./pods/ports.ts";
+import { StorageConfig } from "./storage/config.ts";
 import { StraysConfig } from "./strays/config.ts";
 
 const Port = z.int().min(1).max(65_535);
@@ -39,6 +40,7 @@ export const ExecutorConfig = z.strictObject({
   gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
   images: ImagesConfig.prefault({}),
   strays: StraysConfig,
+  storage: StorageConfig.prefault({}),
   /** What pods never get. */
   reserve: z
     .strictObject({

@@ -37,6 +37,8 @@ import { openLedger } from "./pods/ledger.ts";
 import type { Pods } from "./pods/reconcile.ts";
 import { startPods } from "./pods/start.ts";
 import { buildPodKit } from "./ssh/pod-kit.ts";
+import { mountOver, parseMounts } from "./storage/mounts.ts";
+import { type RootQuota, rootQuota } from "./storage/quota.ts";
 import { makeStrays } from "./strays/start.ts";
 import type { Strays } from "./strays/strays.ts";
 
@@ -75,7 +77,10 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   const keys = await loadHostKeys(config.stateDir);
   const runtime = createDockerRuntime({ socketPath: config.docker.socketPath });
   const engineInfo = await askEngine(runtime, log);
-  const facts = new CurrentFacts(await readFacts(config, keys, engineInfo));
+  const quota = await readQuota(engineInfo);
+  if ("unavailable" in quota) log.warn("a pod's own disk cannot be limited", { why: quota.unavailable });
+  const shared = !("unavailable" in quota) || config.storage.shareWithoutQuota;
+  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), shared });
   const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
   engine.onChange(() => {
     if (engine.answering) facts.clear("engine-unavailable");
@@ -83,7 +88,21 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   });
   life.add("engine-watch", () => engine.close());
   engine.start();
-  return { config, log, life, bootId, clock, random: Math.random, keys, runtime, engineInfo, engine, ledger, facts };
+  return {
+    config,
+    log,
+    life,
+    bootId,
+    clock,
+    random: Math.random,
+    keys,
+    runtime,
+    engineInfo,
+    engine,
+    quota,
+    ledger,
+    facts,
+  };
 }
 
 async function startImageParts(base: Base): Promise<ImageParts> {
@@ -159,6 +178,11 @@ async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineI
     shared: true,
     problems: [],
   };
+}
+
+async function readQuota({ storage }: EngineInfo): Promise<RootQuota> {
+  const mounts = parseMounts(await readFile("/proc/self/mountinfo", "utf8"));
+  return rootQuota(storage, mountOver(storage.rootDir, mounts)?.options ?? []);
 }
 
 /** The engine may come up after us; what it says of itself is not worth waiting long for. */

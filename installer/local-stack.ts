@@ -198,6 +198,10 @@ ports = [{ internal = ${ports.first}, count = ${ports.count} }]
 
 [gpus]
 simulate = ${JSON.stringify(simulate)}
+
+# The pods here are all one person's, whatever this machine's disk can limit.
+[storage]
+shareWithoutQuota = true
 `;
   await mkdir(executorDir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(join(executorDir, "executor.toml"), text, 0o600);

@@ -7,12 +7,14 @@ import { CAPACITY_ERRORS } from "./error-codes/capacity.ts";
 import { ENGINE_ERRORS } from "./error-codes/engine.ts";
 import { OWN_ERRORS } from "./error-codes/own.ts";
 import { REQUEST_ERRORS } from "./error-codes/request.ts";
+import { STORAGE_ERRORS } from "./error-codes/storage.ts";
 
 export const ERRORS = {
   ...CALLER_ERRORS,
   ...REQUEST_ERRORS,
   ...CAPACITY_ERRORS,
   ...ENGINE_ERRORS,
+  ...STORAGE_ERRORS,
   ...OWN_ERRORS,
 } as const;
 

@@ -41,13 +41,16 @@ export type SnapshotId = z.infer<typeof SnapshotId>;
 
 export const VolumeView = z.strictObject({
   volumeId: VolumeId,
-  owner: Hotkey,
-  name: VolumeName,
+  /** Absent, like `name`, while its record cannot be read. */
+  owner: Hotkey.optional(),
+  name: VolumeName.optional(),
   sizeBytes: z.int(),
+  /** Whether it gets that size only when it is attached the next time. */
+  growing: z.boolean(),
   /** What it and its snapshots take of the host's disk. */
   bookedBytes: z.int(),
   encrypted: z.boolean(),
-  createdAt: Instant,
+  createdAt: Instant.optional(),
   /** The pod that it is attached to. */
   podId: PodId.optional(),
   snapshots: z.int(),

@@ -7,6 +7,7 @@
 import type { PodSpec } from "../../protocol/pod.ts";
 import type { PodRecord } from "../pods/state.ts";
 import { kitEntrypoint, kitMounts, type PodDirs, RUN_TMPFS } from "../ssh/pod-kit.ts";
+import { type RootQuota, storageOpt } from "../storage/quota.ts";
 import { hardening, type HardeningSettings } from "./hardening.ts";
 import { containerName, labelsOf, VOLUME_LABEL } from "./labels.ts";
 import type { ContainerSpec, HostConfig, ImageInfo, Mount } from "./runtime.ts";
@@ -29,6 +30,8 @@ export interface ContainerInput {
   /** The pod's own network; the engine's shared one when left out. */
   readonly network?: { readonly name: string } | undefined;
   readonly isolation?: IsolationSettings | undefined;
+  /** Whether the engine can limit the pod's own disk; it is not limited when left out. */
+  readonly quota?: RootQuota | undefined;
 }
 
 export interface IsolationSettings extends HardeningSettings {
@@ -63,7 +66,8 @@ function mainProcess(spec: PodSpec, image: ImageInfo): { argv: string[]; user: s
   return { argv: [...entrypoint, ...command], user: image.user, stay: !explicit };
 }
 
-function hostConfig({ record, dirs, bindAddress, network, isolation }: ContainerInput): HostConfig {
+function hostConfig(input: ContainerInput): HostConfig {
+  const { record, dirs, bindAddress, network, isolation } = input;
   const { spec } = record.wanted;
   const dns = isolation?.dns ?? [];
   return {
@@ -71,6 +75,7 @@ function hostConfig({ record, dirs, bindAddress, network, isolation }: Container
     Init: true,
     NetworkMode: network?.name ?? "bridge",
     ...(dns.length === 0 ? {} : { Dns: dns }),
+    ...ownDisk(input),
     PortBindings: Object.fromEntries(
       record.ports.map((port) => [
         `${port.containerPort}/${port.protocol}`,
@@ -91,6 +96,12 @@ function hostConfig({ record, dirs, bindAddress, network, isolation }: Container
     LogConfig: { Type: "json-file", Config: LOG_LIMITS },
     RestartPolicy: { Name: "no" },
   };
+}
+
+function ownDisk({ record, image, quota }: ContainerInput): Pick<HostConfig, "StorageOpt"> {
+  const sizes = { diskBytes: record.wanted.spec.diskBytes, imageBytes: image.sizeBytes ?? 0 };
+  const option = quota && storageOpt(quota, sizes);
+  return option === undefined ? {} : { StorageOpt: option };
 }
 
 function bind(mount: { hostPath: string; podPath: string; readOnly: boolean }): Mount {

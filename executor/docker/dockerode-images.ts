@@ -75,6 +75,7 @@ function readImage(docker: Dockerode, reference: string, signal: AbortSignal): P
       entrypoint: toArgv(config.Entrypoint),
       command: toArgv(config.Cmd),
       stopSignal: config.StopSignal,
+      sizeBytes: image.Size,
       digests: inFull(image.RepoDigests),
     };
   });

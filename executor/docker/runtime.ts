@@ -34,6 +34,8 @@ export interface HostConfig {
   readonly NanoCpus: number;
   readonly PidsLimit: number;
   readonly ShmSize: number;
+  /** How much a container may write to its own disk, in bytes. */
+  readonly StorageOpt?: { readonly size: string };
   readonly SecurityOpt: readonly string[];
   readonly Privileged?: false;
   readonly CapDrop?: readonly string[];
@@ -64,6 +66,8 @@ export interface ImageInfo {
   readonly entrypoint: readonly string[];
   readonly command: readonly string[];
   readonly stopSignal: string | undefined;
+  /** With layers that it shares with others. */
+  readonly sizeBytes?: number;
 }
 
 export type ContainerState = "created" | "running" | "paused" | "exited" | "removing";

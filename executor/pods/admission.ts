@@ -4,6 +4,7 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
+import type { PodId } from "../../protocol/ids.ts";
 import type { Reason, WantedPod } from "../../protocol/pod.ts";
 import { type Claims, freeOf } from "./claims.ts";
 
@@ -15,11 +16,20 @@ export interface AdmissionInput {
   readonly sealingKey: string;
   /** Why no pod at all can be taken now. */
   readonly pressure: Reason | undefined;
+  /** The pods that are there already, where this host takes only one at a time; none where it takes several. */
+  readonly inTheWay: readonly PodId[];
 }
 
 /** Why the pod is refused, or undefined when it is admitted. */
 export function refusalOf(input: AdmissionInput): Reason | undefined {
-  return input.pressure ?? gpuRefusal(input) ?? resourceRefusal(input) ?? secretRefusal(input);
+  return input.pressure ?? sharingRefusal(input) ?? gpuRefusal(input) ?? resourceRefusal(input) ?? secretRefusal(input);
+}
+
+function sharingRefusal({ inTheWay }: AdmissionInput): Reason | undefined {
+  const [holder] = inTheWay;
+  if (holder === undefined) return undefined;
+  const message = `Pod ${holder} has this host for itself, because the engine cannot limit what a pod writes to its disk.`;
+  return refusal("quota-unavailable", message, { holder });
 }
 
 function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefined {

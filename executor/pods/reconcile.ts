@@ -37,6 +37,8 @@ export interface PodsDeps
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
   readonly rentable: () => HostResources;
+  /** Whether several pods may be here at once. */
+  readonly shared: () => boolean;
   /** Why no new pod can be taken now, whatever it asks for. */
   readonly pressure: () => Reason | undefined;
   /** Changes with every boot of the machine. */
@@ -149,6 +151,7 @@ export class Pods {
             rentable: this.#deps.rentable(),
             sealingKey: this.#deps.sealingKey.publicKey,
             pressure: this.#deps.pressure(),
+            inTheWay: this.#deps.shared() ? [] : this.#livePods(),
           });
     const record = failure === undefined ? await this.#places.place(blank) : { ...blank, failure };
     this.#deps.ledger.saveRecord(record);
@@ -163,6 +166,10 @@ export class Pods {
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#deps.log.warn("networks cannot be made ahead", { error });
     }
+  }
+
+  #livePods(): PodId[] {
+    return [...this.#lanes].flatMap(([podId, { record }]) => (record.overAt === undefined ? podId : []));
   }
 
   /** Another executor's pods hold GPUs and ports of this machine; how much of the rest is ours, its configuration says. */

@@ -72,6 +72,7 @@ function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "di
     admissions: createKeyedLock(),
     gpus: () => facts.value.gpus,
     rentable: () => facts.value.rentable,
+    shared: () => facts.value.shared,
     isPortFree: (port, protocol) => isPortFree(port, protocol, bindAddress),
   };
 }

@@ -23,6 +23,7 @@ import {
 } from "../ssh/pod-files.ts";
 import { HEAL_COMMAND, type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
 import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
+import type { RootQuota } from "../storage/quota.ts";
 import {
   endContainer,
   type EndingDeps,
@@ -54,6 +55,8 @@ export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly images: Pick<Images, "local" | "ensure">;
   readonly isolation: PodIsolation;
+  /** Whether the engine can limit a pod's own disk. */
+  readonly quota: RootQuota;
   /** What ends containers, also those that the engine cannot end. */
   readonly ending: Pick<EndingDeps, "engine" | "processes" | "clock">;
   readonly clock: Clock;
@@ -112,10 +115,11 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
   const { image } = turn.seen;
   if (image === undefined) throw new AppError("internal", { message: "create without an image" });
   const record = stage(turn.record, "pulled", deps.clock);
-  const { bindAddress, host, isolation } = deps;
+  const { bindAddress, host, isolation, quota } = deps;
   const dirs = await prepare(record, deps, signal);
   const { network } = record;
-  const spec = containerSpec({ record, image, dirs, bindAddress, host, network, isolation: isolation.settings });
+  const { settings } = isolation;
+  const spec = containerSpec({ record, image, dirs, bindAddress, host, network, isolation: settings, quota });
   const id = await deps.runtime.create(spec, signal);
   const container = {
     id,

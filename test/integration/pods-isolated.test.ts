@@ -96,3 +96,17 @@ it("a host whose disk is nearly full takes no pod, and keeps those that it has",
   expect(await host.untilPhase(podId(2), "failed")).toMatchObject({ reason: { code: "disk-low" } });
   expect(host.status(POD)?.phase).toBe("running");
 });
+
+it("a host that cannot limit a pod's disk takes one pod at a time", async () => {
+  host.shared = false;
+  await host.pods.want(wish());
+  await host.untilPhase(POD, "running");
+
+  await host.pods.want(wish({ podId: podId(2) }));
+  expect(await host.untilPhase(podId(2), "failed")).toMatchObject({ reason: { code: "quota-unavailable" } });
+  await host.pods.want(wish({ revision: 2, goal: "ended" }));
+  await host.untilPhase(POD, "ended");
+  await host.pods.want(wish({ podId: podId(3) }));
+
+  await host.untilPhase(podId(3), "running");
+});

@@ -60,6 +60,8 @@ export class PodsHarness {
   readonly logged: string[] = [];
   readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
   bootId = "boot-1";
+  /** Whether the host takes several pods at once. */
+  shared = true;
   /** Why the host takes no pod. */
   pressure: Reason | undefined;
   readonly hostKey = "the harness's key";
@@ -119,6 +121,8 @@ export class PodsHarness {
         images: this.runtime.imagesPort,
         isolation: this.isolation,
         pressure: () => this.pressure,
+        shared: () => this.shared,
+        quota: { enforce: "storage-opt", countsImage: false },
         ending: { engine: this.ending, processes: this.processes, clock: HURRIED },
         bindAddress: "127.0.0.1",
         host: this.hostKey,

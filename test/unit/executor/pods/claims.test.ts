@@ -40,7 +40,17 @@ function admit(records: Map<string, PodRecord>, n: number, request: Request): vo
   const uuids = request.gpus.map((index) => GpuUuid.parse(`GPU-${index}aaa`));
   const wanted = wantedPod({ podId: podId(n), gpus: uuids, spec });
   const claims = claimsOf(records.values());
-  if (refusalOf({ wanted, claims, gpus: GPUS, rentable: RENTABLE, sealingKey: "k", pressure: undefined }) !== undefined)
+  if (
+    refusalOf({
+      wanted,
+      claims,
+      gpus: GPUS,
+      rentable: RENTABLE,
+      sealingKey: "k",
+      pressure: undefined,
+      inTheWay: [],
+    }) !== undefined
+  )
     return;
   const ports = choosePorts({
     podId: wanted.podId,
@@ -104,7 +114,14 @@ describe("claims", () => {
 });
 
 describe("refusalOf", () => {
-  const base = { claims: claimsOf([]), gpus: GPUS, rentable: RENTABLE, sealingKey: "a2V5", pressure: undefined };
+  const base = {
+    claims: claimsOf([]),
+    gpus: GPUS,
+    rentable: RENTABLE,
+    sealingKey: "a2V5",
+    pressure: undefined,
+    inTheWay: [],
+  };
 
   it.each([
     [
