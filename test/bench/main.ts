@@ -7,10 +7,12 @@ import { stripVTControlCharacters } from "node:util";
 import { prepareTests } from "../../installer/suite.ts";
 import { measureIdle } from "./idle.ts";
 import { measurePodStart } from "./pod-start.ts";
+import { measureRecovery } from "./recovery.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   "pod-start": measurePodStart,
   idle: measureIdle,
+  recovery: measureRecovery,
 };
 
 const [name = ""] = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));

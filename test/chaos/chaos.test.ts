@@ -22,7 +22,7 @@ const open: { arena?: Arena } = {};
 
 afterAll(async () => {
   await open.arena?.close();
-  process.stdout.write(`\n${await report.write()}\n`);
+  process.stdout.write(`\n${report.sentence()}\n`);
 }, UNLIMITED);
 
 describe.for(GROUPS)("$about", ({ faults }) => {

@@ -8,6 +8,7 @@ import { engineFaults } from "./faults/engine.ts";
 import { executorFaults } from "./faults/executor.ts";
 import { hostFaults } from "./faults/host.ts";
 import { imageFaults } from "./faults/images.ts";
+import { longFaults } from "./faults/long.ts";
 import { networkFaults } from "./faults/network.ts";
 
 export const GROUPS: readonly FaultGroup[] = [
@@ -18,6 +19,7 @@ export const GROUPS: readonly FaultGroup[] = [
   networkFaults,
   diskFaults,
   imageFaults,
+  longFaults,
 ];
 
 export const FAULTS: readonly Fault[] = GROUPS.flatMap(({ faults }) => faults);

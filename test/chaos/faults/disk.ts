@@ -1,8 +1,8 @@
 /** Disks fill up, go read-only or lose files; what the executor wrote is damaged. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 
 import type { FaultGroup } from "../../support/arena/fault.ts";
 import type { Scene } from "../../support/arena/scene.ts";
@@ -10,11 +10,16 @@ import { until } from "../../support/arena/wait.ts";
 
 const state = (scene: Scene, path = ""): string => scene.machine.path(join(scene.machine.disk("state"), path));
 
-/** Changes the ledger while nobody has it open. */
-function changeLedger(scene: Scene, sql: string, ...values: string[]): void {
-  const db = new DatabaseSync(state(scene, "ledger.db"));
+const CHANGE = `const [file, sql, ...values] = process.argv.slice(1);
+  const db = new (require("node:sqlite").DatabaseSync)(file);
   db.prepare(sql).run(...values);
-  db.close();
+  db.close();`;
+
+/** While nobody has it open. */
+async function changeLedger(scene: Scene, sql: string, ...values: string[]): Promise<void> {
+  const ledger = join(scene.machine.disk("state"), "ledger.db");
+  const [code] = (await once(scene.machine.node(CHANGE, [ledger, sql, ...values]), "exit")) as [number];
+  assert.equal(code, 0);
 }
 
 function removeLedger(scene: Scene): void {
@@ -26,7 +31,7 @@ export const diskFaults: FaultGroup = {
   faults: [
     {
       name: "the engine's disk full",
-      does: "Fills the disk that containers live on, asks for a pod and restarts the executor; makes room again.",
+      does: "Fills the disk that containers live on, asks for a pod, and makes room again.",
       holds: "No renter notices; new pods are refused or fail with a reason, and start when there is room.",
       run: async (scene) => {
         await scene.pods.countingPod();
@@ -39,6 +44,19 @@ export const diskFaults: FaultGroup = {
           });
           assert.notEqual(view.status.phase, "running");
         }
+        await release();
+        await scene.hostIsWell();
+        await scene.pods.rent();
+      },
+    },
+    {
+      name: "the executor starts with the engine's disk full",
+      does: "Restarts the executor while the disk that containers live on is full, and makes room.",
+      holds: "No renter notices, and new pods are taken once there is room.",
+      todo: "what may be rented out is measured at the start alone",
+      run: async (scene) => {
+        await scene.pods.countingPod();
+        const release = await scene.machine.fill("engine");
         await scene.restartExecutor();
         await release();
         await scene.hostIsWell();
@@ -58,6 +76,22 @@ export const diskFaults: FaultGroup = {
         await scene.pause(10_000);
         await release();
         await scene.pods.untilPhase(stopping.podId, "stopped");
+      },
+    },
+    {
+      name: "the state disk full, and the agent comes back",
+      does: "Fills the disk that the ledger is on, and restarts the agent.",
+      holds: "The executor links to it again within 30 s, and stays linked.",
+      run: async (scene) => {
+        const { podId } = await scene.pods.countingPod();
+        const release = await scene.machine.fill("state");
+        try {
+          await scene.restartAgent();
+          await scene.pause(5_000);
+          assert.equal((await scene.pods.view(podId)).live, true);
+        } finally {
+          await release();
+        }
       },
     },
     {
@@ -113,7 +147,7 @@ export const diskFaults: FaultGroup = {
         await scene.live.stack.executor.stop();
         const damage = ["{", '{"wanted": 7}', ""];
         for (const [index, text] of damage.entries())
-          changeLedger(scene, "UPDATE pods SET record = ? WHERE pod_id = ?", text, pods[index]?.podId ?? "");
+          await changeLedger(scene, "UPDATE pods SET record = ? WHERE pod_id = ?", text, pods[index]?.podId ?? "");
         await scene.startExecutor();
       },
     },

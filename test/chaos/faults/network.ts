@@ -163,15 +163,17 @@ export const networkFaults: FaultGroup = {
     {
       name: "demand 15: the firewall cannot be set",
       does: "Takes nft away from the host, and asks for a pod.",
-      holds: "The pod is refused with isolation-unavailable; those that run go on.",
-      todo: "the executor does not set a firewall for pods yet",
+      holds: "The pod says isolation-unavailable and does not run; those that run go on.",
       run: async (scene) => {
         await scene.pods.countingPod();
         await scene.machine.run(["mount", "--bind", "/dev/null", "/usr/sbin/nft"]);
         try {
           const podId = await scene.pods.ask();
-          const { status } = await scene.pods.untilOver(podId);
-          assert.equal(status.reason?.code, "isolation-unavailable");
+          await until("the pod to say why it does not start", 30_000, async () => {
+            const { status } = await scene.pods.view(podId);
+            assert.notEqual(status.phase, "running");
+            return status.reason?.code === "isolation-unavailable" ? true : undefined;
+          });
         } finally {
           await scene.machine.run(["umount", "/usr/sbin/nft"]);
         }
@@ -181,7 +183,6 @@ export const networkFaults: FaultGroup = {
       name: "a pod taken off its network",
       does: "Disconnects a running pod from its network in the engine.",
       holds: "It is degraded within 60 s, and a restart that its renter asks for brings it back.",
-      todo: "a start does not connect a container again that somebody disconnected",
       run: async (scene) => {
         const { podId } = await scene.pods.rent();
         const { NetworkSettings } = await scene.engine.docker.getContainer(`lium-${podId}`).inspect();

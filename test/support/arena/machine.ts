@@ -92,6 +92,12 @@ export class Machine {
     return command([...this.enter(), ...argv], allowExitCodes);
   }
 
+  /** Starts a few words of JavaScript on the machine; SQLite, for one, does not find its way there from the world. */
+  node(script: string, args: readonly string[]): ChildProcess {
+    const [file, ...enter] = this.enter();
+    return spawn(file ?? "", [...enter, process.execPath, "-e", script, ...args], { stdio: "ignore" });
+  }
+
   /** Where the world finds a path of the machine. */
   path(inside: string): string {
     return join(`/proc/${this.pid}/root`, inside);

@@ -14,7 +14,7 @@ import { Counter } from "./counter.ts";
 import { until } from "./wait.ts";
 
 const WANTED_MS = 60_000;
-const ENDED_MS = 60_000;
+const ENDED_MS = 120_000;
 const KEYGEN_MS = 10_000;
 const KEY_MS = 20_000;
 const LEASE_MS = 48 * 3_600_000;

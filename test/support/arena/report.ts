@@ -1,7 +1,7 @@
 /**
- * What a run of the faults came to: a JSON file, and a sentence that says how to repeat it.
+ * What a run of the faults comes to: a JSON file, current after each fault, and a sentence that says how to repeat it.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const FILE = join(import.meta.dirname, "../../../.state/chaos/report.json");
@@ -24,17 +24,20 @@ export class ChaosReport {
 
   add(line: Line): void {
     this.#lines.push(line);
+    const whole = { seed: this.#seed, startedAt: this.#startedAt.toISOString(), ...this.#sums(), faults: this.#lines };
+    mkdirSync(dirname(FILE), { recursive: true });
+    writeFileSync(FILE, `${JSON.stringify(whole, undefined, 2)}\n`);
   }
 
-  /** Writes the file; resolves with the sentence. */
-  async write(): Promise<string> {
+  sentence(): string {
+    const { passed, failed, todo, ms } = this.#sums();
+    const counts = `${passed} faults passed, ${failed} failed, ${todo} to do in ${Math.round(ms / 1000)} s`;
+    return `${counts}; CHAOS_SEED=${this.#seed} repeats them; ${FILE}`;
+  }
+
+  #sums(): Record<Line["result"] | "ms", number> {
     const count = (result: Line["result"]): number => this.#lines.filter((line) => line.result === result).length;
-    const counts = { passed: count("passed"), failed: count("failed"), todo: count("todo") };
     const ms = Date.now() - this.#startedAt.getTime();
-    const whole = { seed: this.#seed, startedAt: this.#startedAt.toISOString(), ms, ...counts, faults: this.#lines };
-    await mkdir(dirname(FILE), { recursive: true });
-    await writeFile(FILE, `${JSON.stringify(whole, undefined, 2)}\n`);
-    const { passed, failed, todo } = counts;
-    return `${passed} faults passed, ${failed} failed, ${todo} to do in ${Math.round(ms / 1000)} s; CHAOS_SEED=${this.#seed} repeats them; ${FILE}`;
+    return { ms, passed: count("passed"), failed: count("failed"), todo: count("todo") };
   }
 }

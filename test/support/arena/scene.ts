@@ -3,7 +3,6 @@
  * serves many faults, one after the other.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +27,9 @@ const EXECUTOR_LOG = "executor/executor.log";
 const LOGS = [EXECUTOR_LOG, "dockerd.log", "agent/agent.log"];
 const LINKED_MS = 30_000;
 const TAKEN_MS = 10_000;
-const WELL_MS = 30_000;
+const LISTEN = "for (const p of process.argv.slice(1)) require('net').createServer().listen(Number(p), '0.0.0.0')";
+/** The host looks at its disks twice a minute. */
+const WELL_MS = 60_000;
 const REQUEST_MS = 10_000;
 const IMAGE_BYTES = 4 * 2 ** 20;
 /** For an image of a registry: some six seconds. */
@@ -175,6 +176,10 @@ export class Scene {
     const before = this.#links();
     return async () => {
       await until("the executor to be linked", LINKED_MS, () => (this.#links() > before ? true : undefined));
+      await until("the agent to know it", LINKED_MS, async () => {
+        const { hosts } = await this.operator.listHosts({});
+        return hosts.every(({ connected }) => connected) ? true : undefined;
+      });
     };
   }
 
@@ -209,17 +214,14 @@ export class Scene {
 
   /** Another program on the host takes these ports; resolves, when called, once it has ended. */
   async listenOn(ports: readonly number[]): Promise<() => Promise<void>> {
-    const script = ports.map((port) => `busybox nc -ll -p ${port} -e true &`).join("\n");
-    const [file, ...args] = this.machine.enter();
-    const program = spawn(file ?? "", [...args, "sh", "-c", `${script}\nwait`], { stdio: "ignore", detached: true });
+    const program = this.machine.node(LISTEN, ports.map(String));
     await until("the ports to be taken", TAKEN_MS, () => {
       const taken = new Set(listeningOn(this.machine, "tcp"));
       return ports.every((port) => taken.has(port)) ? true : undefined;
     });
     return async () => {
-      const ended = once(program, "exit");
-      process.kill(-(program.pid ?? 0), "SIGKILL");
-      await ended;
+      program.kill("SIGKILL");
+      await once(program, "exit");
     };
   }
 
