@@ -63,3 +63,31 @@ export type VolumeView = z.infer<typeof VolumeView>;
 
 export const SnapshotView = z.strictObject({ snapshotId: SnapshotId, createdAt: Instant, diskBytes: z.int() });
 export type SnapshotView = z.infer<typeof SnapshotView>;
+
+/** Where backups are kept, as restic names it: a path, `s3:https://host/bucket/path`, `sftp:user@host:/path` or `rest:https://...`. */
+export const BackupRepository = z
+  .string()
+  .max(1024)
+  .regex(/^(?:\/|s3:(?:https?:\/\/)?[A-Za-z0-9]|sftp:(?:\/\/)?[A-Za-z0-9]|rest:https?:\/\/)[\x21-\x7e]*$/);
+
+export const BackupTarget = z.strictObject({
+  repository: BackupRepository,
+  /** What the backups are encrypted with; without it they are lost. */
+  password: z.string().min(1).max(1024),
+  s3: z
+    .strictObject({
+      accessKeyId: z.string().min(1).max(1024),
+      secretAccessKey: z.string().min(1).max(1024),
+      sessionToken: z.string().min(1).max(4096).optional(),
+      region: z.string().min(1).max(64).optional(),
+    })
+    .optional(),
+});
+export type BackupTarget = z.infer<typeof BackupTarget>;
+
+/** A backup in its repository. */
+export const BackupId = z.string().regex(/^[0-9a-f]{8,64}$/);
+export type BackupId = z.infer<typeof BackupId>;
+
+export const BackupProgress = z.strictObject({ doneBytes: z.int(), totalBytes: z.int() });
+export type BackupProgress = z.infer<typeof BackupProgress>;
