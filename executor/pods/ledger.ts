@@ -63,6 +63,9 @@ export function readLedger(path: string): readonly LedgerEntry[] {
   }
 }
 
+/** The version of the ledger that this program writes. */
+export const LEDGER_VERSION = LEDGER_MIGRATIONS.length;
+
 /** Makes the ledger readable for the version before this one. No executor may run. */
 export function stepLedgerBack(path: string): void {
   stepStoredBack(path, LEDGER_MIGRATIONS);

@@ -24,6 +24,11 @@ export const OWN_ERRORS = {
     impact: "The program did not start.",
     remedy: "Correct the key that is named, in the file that is named.",
   },
+  "usage-changed": {
+    status: 409,
+    impact: "The record of usage is not what this host wrote; do not settle accounts by it.",
+    remedy: "See the faults that were found; compare with an earlier export, and look for damaged files beside usage.db.",
+  },
   "state-too-new": {
     status: 409,
     impact: "The program did not start, and its state was not touched.",

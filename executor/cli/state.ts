@@ -1,0 +1,48 @@
+/**
+ * `lium-executor state`: the way back for the version before this one. It works on the files; no executor may run.
+ */
+import { join } from "node:path";
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+import type { Output } from "../../common/cli/output.ts";
+import { lockFolder } from "../../common/instance-lock.ts";
+import { AppError } from "../../protocol/errors.ts";
+import { loadExecutorConfig } from "../config.ts";
+import { LEDGER_VERSION, stepLedgerBack } from "../pods/ledger.ts";
+
+export interface StateCommands {
+  readonly output: Output;
+  /** Adds a command with the options that all commands have. */
+  readonly add: (parent: Command, name: string, description: string) => Command;
+}
+
+interface Options {
+  readonly config: string;
+  readonly to: number;
+}
+
+export function addStateCommands(program: Command, { output, add }: StateCommands): void {
+  const state = program.command("state").description("The files that hold what this host promised");
+  add(state, "downgrade", "Make them readable for the version before this one; the executor must be stopped")
+    .addOption(new Option("--to <version>", "the version of the state").argParser(versionOf).makeOptionMandatory())
+    .action(async ({ config, to }: Options) => {
+      const { stateDir } = await loadExecutorConfig(config);
+      if (to !== LEDGER_VERSION - 1) {
+        const message = `This program writes version ${LEDGER_VERSION}, and can go back to ${LEDGER_VERSION - 1} alone.`;
+        throw new AppError("invalid-request", { message });
+      }
+      const unlock = await lockFolder(stateDir);
+      try {
+        stepLedgerBack(join(stateDir, "ledger.db"));
+      } finally {
+        unlock();
+      }
+      output.result({ version: to }, () => `The state is of version ${to} now; a copy of what it was lies beside it.`);
+    });
+}
+
+function versionOf(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError("A version is a number.");
+  return Number(text);
+}
