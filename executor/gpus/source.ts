@@ -9,6 +9,8 @@ export type PairReading = Omit<GpuPairReading, "a" | "b"> & { readonly a: string
 
 export interface SourceReading {
   readonly state: SourceState;
+  /** Of those that were asked before this one, and had nothing. */
+  readonly before?: readonly SourceState[];
   readonly readings: readonly AcceleratorReading[];
   readonly pairs: readonly PairReading[];
   readonly places: readonly Place[];

@@ -45,3 +45,13 @@ export function moduleVersion(root: Root): Known<string> {
   const version = /Kernel Module\s+(?:for \S+\s+)?(\d+(?:\.\d+)+)/.exec(text)?.[1];
   return version ?? unavailable("error", text.slice(0, 100));
 }
+
+const LIBRARY_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+
+/** From the name of the file that the library's link leads to. */
+export function libraryVersion(root: Root): string | undefined {
+  const files = LIBRARY_FOLDERS.flatMap((folder) => root.real(`${folder}/libnvidia-ml.so.1`) ?? []);
+  return files
+    .map((file) => /libnvidia-ml\.so\.(\d+(?:\.\d+)+)$/.exec(file)?.[1])
+    .find((version) => version !== undefined);
+}

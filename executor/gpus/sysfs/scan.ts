@@ -8,7 +8,7 @@ import { intelReading } from "../intel/drm.ts";
 import { gaudiReading } from "../intel/gaudi.ts";
 import { knownOr } from "../known.ts";
 import { mergeReadings } from "../merge.ts";
-import { moduleVersion, procReading } from "../nvidia/procfs.ts";
+import { libraryVersion, moduleVersion, procReading } from "../nvidia/procfs.ts";
 import type { PairReading } from "../source.ts";
 import { findPciDevices, type PciDevice, pciReading } from "./pci.ts";
 import type { Root } from "./root.ts";
@@ -20,6 +20,8 @@ export interface SysfsScan {
   readonly places: readonly Place[];
   /** Of NVIDIA's kernel module; undefined where it is not loaded. */
   readonly nvidiaModule: string | undefined;
+  /** Of the library that new programs get; undefined where none is installed. */
+  readonly nvidiaLibrary: string | undefined;
 }
 
 export function scanSysfs(root: Root): SysfsScan {
@@ -45,5 +47,6 @@ export function scanSysfs(root: Root): SysfsScan {
     pairs: xgmiWeights(kfd).map(({ a, b, weight }) => ({ a, b, xgmiWeight: weight })),
     places,
     nvidiaModule: knownOr(moduleVersion(root), undefined),
+    nvidiaLibrary: libraryVersion(root),
   };
 }

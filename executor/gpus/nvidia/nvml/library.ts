@@ -8,16 +8,6 @@ import { type Nvml, type NvmlArgument, type NvmlFunction, RC, SIGNATURES } from 
 
 const TYPES: Readonly<Record<string, string>> = { h: "uintptr_t", u: "uint32_t", U: "uint64_t", p: "void *" };
 
-/** Where a driver's packages put it, after the loader's own search. */
-export const NVML_LIBRARIES: readonly string[] = [
-  "libnvidia-ml.so.1",
-  "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
-  "/usr/lib/aarch64-linux-gnu/libnvidia-ml.so.1",
-  "/usr/lib64/libnvidia-ml.so.1",
-  "/run/nvidia/driver/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
-  "/run/nvidia/driver/usr/lib64/libnvidia-ml.so.1",
-];
-
 type Load = { readonly nvml: Nvml } | { readonly absent: string };
 type Bound = ReturnType<ReturnType<typeof koffi.load>["func"]>;
 

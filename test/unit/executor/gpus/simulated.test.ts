@@ -1,7 +1,9 @@
-/** Simulated GPUs are marked, stable on one host and different on another. */
+/** Simulated GPUs are marked, stable on one host and different on another, and joined like real ones. */
 import { describe, expect, it } from "vitest";
 
+import type { GpuChange } from "../../../../executor/gpus/inventory.ts";
 import { simulatedGpus } from "../../../../executor/gpus/simulated.ts";
+import { Accelerators } from "../../../../protocol/accelerator.ts";
 
 describe("simulatedGpus", () => {
   it("gives as many of each model as asked for, all of them marked", () => {
@@ -27,5 +29,44 @@ describe("simulatedGpus", () => {
 
   it.each(["H100", "0xH100", "2xH9000", "2x"])("refuses %s", (text) => {
     expect(() => simulatedGpus(text, "host")).toThrow(expect.objectContaining({ code: "config-invalid" }));
+  });
+
+  it.each([
+    ["8xH100", { nvlinks: 18, overSwitch: true }, 28],
+    ["4xMI300X", { xgmiWeight: 15, nvlinks: 0 }, 6],
+    ["2xArc", { nvlinks: 0, path: "system" }, 1],
+  ])("joins the GPUs of %s as the vendor does", (text, pair, count) => {
+    const { pairs } = simulatedGpus(text, "host").snapshot();
+
+    expect(pairs).toHaveLength(count);
+    for (const one of pairs) expect(one).toMatchObject(pair);
+  });
+
+  it("puts two cards of eight behind one switch, four on one processor", () => {
+    const { pairs } = simulatedGpus("8xRTX4090", "host").snapshot();
+    const count = (path: string): number => pairs.filter((pair) => pair.path === path).length;
+
+    expect([count("one-switch"), count("host-bridge"), count("system")]).toEqual([4, 8, 16]);
+  });
+
+  it("gives pictures that fit the schema, with places that are unique", () => {
+    const snapshot = simulatedGpus("8xH100,8xMI300X,16xArc", "host").snapshot();
+
+    expect(Accelerators.parse(snapshot)).toEqual(snapshot);
+    expect(new Set(snapshot.gpus.map(({ pciAddress }) => pciAddress)).size).toBe(32);
+  });
+
+  it("takes a GPU with an injected fault out, tells so, and gives it back", () => {
+    const inventory = simulatedGpus("2xH100", "host");
+    const told: GpuChange[] = [];
+    inventory.onChange((changes) => told.push(...changes));
+    const uuid = inventory.list()[0]?.uuid;
+    if (uuid === undefined) throw new Error("There is one.");
+    inventory.inject(uuid, { code: "lost", message: "It is lost.", fence: true });
+
+    expect(inventory.list().map((gpu) => gpu.uuid)).not.toContain(uuid);
+    inventory.clear(uuid);
+    expect(inventory.list()).toHaveLength(2);
+    expect(told.map(({ kind }) => kind)).toEqual(["fenced", "cleared"]);
   });
 });

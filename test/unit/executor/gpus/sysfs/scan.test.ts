@@ -23,7 +23,7 @@ function uuids(): string[] {
 
 describe("which devices are accelerators", () => {
   it("is nothing on a machine without any", () => {
-    expect(scan()).toEqual({ readings: [], pairs: [], places: [], nvidiaModule: undefined });
+    expect(scan()).toEqual({ readings: [], pairs: [], places: [], nvidiaModule: undefined, nvidiaLibrary: undefined });
   });
 
   it("demand 18: is each vendor's discrete cards, and never the graphics or the AI unit of a processor", () => {

@@ -1,0 +1,74 @@
+/**
+ * Builds the inventory that the configuration asks for: of this machine, or one that is made up.
+ */
+import { dirname, isAbsolute } from "node:path";
+
+import type { Clock } from "../../common/clock.ts";
+import type { Logger } from "../../common/logger.ts";
+import { DoomedChildren } from "./children/doomed.ts";
+import { linuxGroups, type ProcessGroups } from "./children/groups.ts";
+import type { GpusConfig } from "./config.ts";
+import type { GpuInventory } from "./inventory.ts";
+import { LiveInventory } from "./live.ts";
+import { NodeSmiSource } from "./nvidia/node-smi/source.ts";
+import { NVML_LIBRARIES } from "./nvidia/nvml/libraries.ts";
+import { NvmlSource } from "./nvidia/nvml/source.ts";
+import { NvidiaSmiSource } from "./nvidia/smi/source.ts";
+import { NvidiaSource } from "./nvidia/source.ts";
+import { simulatedGpus } from "./simulated.ts";
+import { SysfsSource } from "./sysfs/source.ts";
+
+export interface OpenOptions extends GpusConfig {
+  /** Keeps the UUIDs of simulated GPUs of two hosts apart. */
+  readonly seed: string;
+  /** Of sysfs and procfs; `/` when left out. */
+  readonly root?: string;
+  /** Further environment of the children that read NVIDIA's devices. */
+  readonly nvidiaEnv?: Readonly<Record<string, string>>;
+}
+
+export interface OpenParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly groups?: ProcessGroups;
+}
+
+export interface OpenInventory extends GpuInventory {
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A start of the executor waits no longer than this for a driver. */
+const FIRST_LOOK_MS = 5_000;
+const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Not yet started. Throws `config-invalid` for GPUs to simulate that are not known. */
+export function openInventory(options: OpenOptions, parts: OpenParts): OpenInventory {
+  if (options.simulate.trim() !== "") return simulatedGpus(options.simulate, options.seed, parts.clock);
+  const { clock, log, random, groups = linuxGroups() } = parts;
+  // Of each driver's children on its own: one that NVIDIA's holds says nothing of AMD's.
+  const children = () => ({ doomed: new DoomedChildren({ groups, clock }), clock, random });
+  const { nvidiaSmi, nvmlLibrary, nvidiaEnv = {}, root = "/" } = options;
+  const nvidia = children();
+  const path = isAbsolute(nvidiaSmi) ? `${dirname(nvidiaSmi)}:${USUAL_PATH}` : USUAL_PATH;
+  return new LiveInventory(
+    { quickMs: options.quickSeconds * 1000, fullMs: options.fullSeconds * 1000, firstLookMs: FIRST_LOOK_MS },
+    {
+      sysfs: new SysfsSource(root, children()),
+      nvidia: new NvidiaSource(
+        new NvmlSource(
+          { libraries: nvmlLibrary === undefined ? NVML_LIBRARIES : [nvmlLibrary], env: nvidiaEnv },
+          nvidia,
+        ),
+        [
+          new NvidiaSmiSource({ file: nvidiaSmi, env: { ...nvidiaEnv, PATH: path, LC_ALL: "C" } }, nvidia),
+          new NodeSmiSource({ path, env: nvidiaEnv }, nvidia),
+        ],
+      ),
+      supplements: [],
+      clock,
+      log,
+    },
+  );
+}
