@@ -8,6 +8,7 @@ import { z } from "zod";
 import { loadConfig } from "../common/config-file.ts";
 import { ImagesConfig } from "./images/config.ts";
 import { IsolationConfig } from "./isolation/config.ts";
+import { MeteringConfig } from "./metering/config.ts";
 import type { PortRange } from "./pods/ports.ts";
 import { StorageConfig } from "./storage/config.ts";
 import { StraysConfig } from "./strays/config.ts";
@@ -40,6 +41,7 @@ export const ExecutorConfig = z.strictObject({
   gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
   images: ImagesConfig.prefault({}),
   strays: StraysConfig,
+  metering: MeteringConfig.prefault({}),
   storage: StorageConfig.prefault({}),
   /** What pods never get. */
   reserve: z

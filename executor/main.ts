@@ -16,6 +16,8 @@ import { imageHandlers } from "./control/images.ts";
 import { createControlServer } from "./control/server.ts";
 import { stateHandlers, type StateParts } from "./control/state.ts";
 import { strayHandlers } from "./control/strays.ts";
+import { usageHandlers } from "./control/usage.ts";
+import { volumeHandlers } from "./control/volumes.ts";
 import { createDockerEnding } from "./docker/dockerode-ending.ts";
 import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
@@ -33,12 +35,15 @@ import { type ImageParts, startImages } from "./images/start.ts";
 import type { Isolation } from "./isolation/isolation.ts";
 import { makeIsolation } from "./isolation/start.ts";
 import { startLink } from "./link/start.ts";
+import type { Meter } from "./metering/meter.ts";
+import { startMeter } from "./metering/start.ts";
 import { openLedger } from "./pods/ledger.ts";
 import type { Pods } from "./pods/reconcile.ts";
 import { startPods } from "./pods/start.ts";
 import { buildPodKit } from "./ssh/pod-kit.ts";
 import { mountOver, parseMounts } from "./storage/mounts.ts";
 import { type RootQuota, rootQuota } from "./storage/quota.ts";
+import { startStorage, type StorageParts } from "./storage/start.ts";
 import { makeStrays } from "./strays/start.ts";
 import type { Strays } from "./strays/strays.ts";
 
@@ -58,13 +63,17 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const isolation = await makeIsolation(base, kit);
   const images = await startImageParts(base);
   watch(base, { isolation, images });
-  const pods = await startPods(base, { kit, images, isolation });
+  const { volumes, backups } = await startStorage(base);
+  const metering = startMeter({ ...base, config: config.metering, stateDir: config.stateDir });
+  life.add("meter", () => metering.close());
+  const { meter } = metering;
+  const pods = await startPods(base, { kit, images, isolation, volumes, meter });
   const strays = await startStrays(base, pods);
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
   const link = await startLink(base, pods);
-  await startControl({ ...base, pods, link, strays, images });
+  await startControl({ ...base, pods, link, strays, images, volumes, backups, meter });
 }
 
 async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<Base> {
@@ -151,7 +160,12 @@ async function startStrays(base: Base, pods: Pods): Promise<Strays> {
   return strays;
 }
 
-type ControlParts = Base & StateParts & { readonly strays: Strays; readonly images: ImageParts };
+interface Controlled extends StorageParts {
+  readonly strays: Strays;
+  readonly images: ImageParts;
+  readonly meter: Meter;
+}
+type ControlParts = Base & StateParts & Controlled;
 
 async function startControl(parts: ControlParts): Promise<void> {
   const { config, log, clock, life, strays, images } = parts;
@@ -159,6 +173,8 @@ async function startControl(parts: ControlParts): Promise<void> {
     ...stateHandlers(parts),
     ...strayHandlers(strays),
     ...imageHandlers({ ...images, config: config.images }),
+    ...volumeHandlers(parts),
+    ...usageHandlers(parts.meter),
   };
   const server = await createControlServer({ handlers, log, clock });
   life.add("control", () => server.close());

@@ -5,5 +5,7 @@
 import { imageRoutes } from "./host-api/images.ts";
 import { stateRoutes } from "./host-api/state.ts";
 import { strayRoutes } from "./host-api/strays.ts";
+import { usageRoutes } from "./host-api/usage.ts";
+import { volumeRoutes } from "./host-api/volumes.ts";
 
-export const hostApi = { ...imageRoutes, ...stateRoutes, ...strayRoutes };
+export const hostApi = { ...imageRoutes, ...stateRoutes, ...strayRoutes, ...usageRoutes, ...volumeRoutes };

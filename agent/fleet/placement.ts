@@ -59,8 +59,8 @@ function sentence(asked: number): string {
 }
 
 /** The keys that the spec's secrets are sealed to, each once. */
-function recipients({ sealedEnv, registryAuth }: PodSpec): string[] {
-  const sealed = [sealedEnv, registryAuth?.password].flatMap((value) => value ?? []);
+function recipients({ sealedEnv, registryAuth, volume }: PodSpec): string[] {
+  const sealed = [sealedEnv, registryAuth?.password, volume?.key].flatMap((value) => value ?? []);
   return [...new Set(sealed.map(({ to }) => to))];
 }
 

@@ -8,7 +8,10 @@ import { processHost, runProgram } from "../../common/cli/program.ts";
 import { loadExecutorConfig } from "../config.ts";
 import { withHost } from "./host-client.ts";
 import { addImagesCommands } from "./images.ts";
+import { addStateCommands } from "./state.ts";
 import { addStraysCommands } from "./strays.ts";
+import { addUsageCommands } from "./usage.ts";
+import { addVolumesCommands } from "./volumes.ts";
 
 interface Options {
   readonly config: string;
@@ -49,6 +52,9 @@ function addCommands(program: Command, { host, output }: Commands): void {
     },
   );
   addImagesCommands(program, { output, add, withHost, interrupted: () => host.interrupted() });
+  addVolumesCommands(program, { output, add, withHost, host });
+  addUsageCommands(program, { output, add, withHost });
+  addStateCommands(program, { output, add });
   addStraysCommands(program, { output, add, withHost });
   const kit = program.command("kit").description("The pod kit: what gives every pod its SSH server");
   add(kit, "build", "Build the kit for what is installed, if it is not there").action(async ({ config }: Options) => {

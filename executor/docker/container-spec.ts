@@ -9,7 +9,7 @@ import type { PodRecord } from "../pods/state.ts";
 import { kitEntrypoint, kitMounts, type PodDirs, RUN_TMPFS } from "../ssh/pod-kit.ts";
 import { type RootQuota, storageOpt } from "../storage/quota.ts";
 import { hardening, type HardeningSettings } from "./hardening.ts";
-import { containerName, labelsOf, VOLUME_LABEL } from "./labels.ts";
+import { containerName, labelsOf } from "./labels.ts";
 import type { ContainerSpec, HostConfig, ImageInfo, Mount } from "./runtime.ts";
 
 const NANO = 1_000_000_000;
@@ -30,6 +30,8 @@ export interface ContainerInput {
   /** The pod's own network; the engine's shared one when left out. */
   readonly network?: { readonly name: string } | undefined;
   readonly isolation?: IsolationSettings | undefined;
+  /** Where the pod's volume is mounted on the host, if it has one. */
+  readonly volumePath?: string | undefined;
   /** Whether the engine can limit the pod's own disk; it is not limited when left out. */
   readonly quota?: RootQuota | undefined;
 }
@@ -82,7 +84,7 @@ function hostConfig(input: ContainerInput): HostConfig {
         [{ HostIp: bindAddress, HostPort: String(port.hostPort) }],
       ]),
     ),
-    Mounts: [...kitMounts(dirs).map(bind), ...volumeMount(record)],
+    Mounts: [...kitMounts(dirs).map(bind), ...volumeMount(input)],
     Tmpfs: {
       [RUN_TMPFS.path]: RUN_TMPFS.options,
       ...(spec.readOnlyRoot ? { "/tmp": "rw,exec,nosuid,nodev,mode=1777", "/run": "rw,nosuid,nodev,mode=755" } : {}),
@@ -108,11 +110,8 @@ function bind(mount: { hostPath: string; podPath: string; readOnly: boolean }): 
   return { Type: "bind", Source: mount.hostPath, Target: mount.podPath, ReadOnly: mount.readOnly };
 }
 
-/** A volume belongs to its owner: another hotkey that uses the same name gets other data. */
-function volumeMount({ wanted }: PodRecord): Mount[] {
-  const { volume } = wanted.spec;
-  if (volume === undefined) return [];
-  const Source = `lium-${wanted.owner}-${volume.name}`;
-  const VolumeOptions = { Labels: { [VOLUME_LABEL]: volume.name, "lium.owner": wanted.owner } };
-  return [{ Type: "volume", Source, Target: volume.mountPath, ReadOnly: false, VolumeOptions }];
+function volumeMount({ record, volumePath }: ContainerInput): Mount[] {
+  const { volume } = record.wanted.spec;
+  if (volume === undefined || volumePath === undefined) return [];
+  return [{ Type: "bind", Source: volumePath, Target: volume.mountPath, ReadOnly: false }];
 }

@@ -14,6 +14,8 @@ export interface AdmissionInput {
   readonly gpus: readonly Gpu[];
   readonly rentable: HostResources;
   readonly sealingKey: string;
+  /** What the pod's volume would take of the disk on top. */
+  readonly volumeBytes: number;
   /** Why no pod at all can be taken now. */
   readonly pressure: Reason | undefined;
   /** The pods that are there already, where this host takes only one at a time; none where it takes several. */
@@ -47,10 +49,11 @@ function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefine
   return undefined;
 }
 
-function resourceRefusal({ wanted: { spec }, claims: { used }, rentable }: AdmissionInput): Reason | undefined {
+function resourceRefusal({ wanted, claims: { used }, rentable, volumeBytes }: AdmissionInput): Reason | undefined {
   const free = freeOf(rentable, used);
   for (const resource of ["cpus", "memoryBytes", "diskBytes"] as const) {
-    const [asked, left] = [spec[resource], free[resource]];
+    const asked = wanted.spec[resource] + (resource === "diskBytes" ? volumeBytes : 0);
+    const left = free[resource];
     if (asked <= left) continue;
     const message = `The pod asks for ${asked} ${resource}, and ${left} are free.`;
     return refusal("host-full", message, { resource, asked, free: left });
@@ -59,7 +62,7 @@ function resourceRefusal({ wanted: { spec }, claims: { used }, rentable }: Admis
 }
 
 function secretRefusal({ wanted: { spec }, sealingKey }: AdmissionInput): Reason | undefined {
-  const sealed = [spec.sealedEnv, spec.registryAuth?.password].filter((value) => value !== undefined);
+  const sealed = [spec.sealedEnv, spec.registryAuth?.password, spec.volume?.key].filter((value) => value !== undefined);
   if (sealed.every((value) => value.to === sealingKey)) return undefined;
   return refusal("secret-wrong-host", "A sealed value is sealed to another host's key.", {});
 }

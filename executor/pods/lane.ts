@@ -5,38 +5,17 @@
 import { Alarm } from "../../common/alarm.ts";
 import { backoffMs } from "../../common/backoff.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
-import type { PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
+import type { PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { containerName } from "../docker/labels.ts";
+import { meterStateOf } from "../metering/of-pod.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
-import type { Ledger } from "./ledger.ts";
+import type { LaneDeps, LaneOptions } from "./lane-deps.ts";
 import { lookAt } from "./look.ts";
-import type { Taken } from "./places.ts";
-import { nextStep, nextStepInMs, type Pace, type PlanInput, type Step } from "./plan.ts";
-import type { PortRange } from "./ports.ts";
+import { nextStep, nextStepInMs, type PlanInput, type Step } from "./plan.ts";
 import { goalOf, nextDeadlineMs, type PodRecord, sshBefore, type SshHealth, withSeenStart } from "./state.ts";
 import { eventsBetween, statusOf } from "./status.ts";
-import { ACTIONS, type StepDeps, type Turn } from "./steps.ts";
+import { ACTIONS, type Turn } from "./steps.ts";
 import { isHopeless, MAX_ATTEMPTS, RETRY } from "./trouble.ts";
-
-export interface LaneOptions {
-  readonly record: PodRecord;
-  readonly previousStatus: PodStatus | undefined;
-  /** The pod was just accepted: it cannot have a container yet, so the first look is spared. */
-  readonly fresh: boolean;
-  readonly publicAddress: string;
-  readonly ranges: readonly PortRange[];
-  readonly pace: Pace;
-}
-
-export interface LaneDeps extends StepDeps {
-  readonly ledger: Ledger;
-  readonly engine: { readonly answering: boolean };
-  /** In [0, 1): keeps retries of many pods apart. */
-  readonly random: () => number;
-  /** Other ports for a record whose ports turned out to be in use, or another network. */
-  readonly otherPlace: (record: PodRecord, taken: Taken) => Promise<PodRecord>;
-  readonly onStatus: (status: PodStatus, events: readonly PodEvent[]) => void;
-}
 
 /** Steps after which the next look at SSH is counted anew. */
 const PROBES: ReadonlySet<Step> = new Set(["probe", "check", "heal"]);
@@ -277,7 +256,7 @@ export class PodLane {
 
   /** Stores and tells the status if it differs from the one told last. */
   #tell(): void {
-    const { clock, ledger, onStatus } = this.#deps;
+    const { clock, ledger, meter, onStatus } = this.#deps;
     const nowMs = clock.now();
     const status = statusOf({
       record: this.#record,
@@ -292,6 +271,7 @@ export class PodLane {
       sshPort: SSH_PORT,
       restart: this.#options.pace.restart,
     });
+    meter.observe(status.podId, meterStateOf({ record: this.#record, seen: this.#turn?.seen, ssh: this.#ssh, status }));
     if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
     const events = ledger.saveStatus(status, eventsBetween(this.#status, status, nowMs));
     this.#status = status;

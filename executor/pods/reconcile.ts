@@ -19,7 +19,8 @@ import type { EngineWatch } from "../health/engine-watch.ts";
 import { refusalOf } from "./admission.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { type KnownPods, knownPods } from "./known.ts";
-import { type LaneDeps, PodLane } from "./lane.ts";
+import type { LaneDeps } from "./lane-deps.ts";
+import { PodLane } from "./lane.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { Places, type PlacesDeps, type PlacesOptions } from "./places.ts";
 import type { Pace } from "./plan.ts";
@@ -37,6 +38,8 @@ export interface PodsDeps
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
   readonly rentable: () => HostResources;
+  /** What a pod's volume would take of the disk on top. */
+  readonly volumeBytes: (wanted: WantedPod) => number;
   /** Whether several pods may be here at once. */
   readonly shared: () => boolean;
   /** Why no new pod can be taken now, whatever it asks for. */
@@ -150,6 +153,7 @@ export class Pods {
             gpus: this.#unreadable.length > 0 ? [] : this.#deps.gpus(),
             rentable: this.#deps.rentable(),
             sealingKey: this.#deps.sealingKey.publicKey,
+            volumeBytes: this.#deps.volumeBytes(wanted),
             pressure: this.#deps.pressure(),
             inTheWay: this.#deps.shared() ? [] : this.#livePods(),
           });

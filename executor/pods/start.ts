@@ -12,13 +12,17 @@ import { isPortFree } from "../host/free-port.ts";
 import { linuxProcesses } from "../host/processes/linux-processes.ts";
 import type { ImageParts } from "../images/start.ts";
 import type { Isolation } from "../isolation/isolation.ts";
+import type { Meter } from "../metering/meter.ts";
 import type { PodKit } from "../ssh/pod-kit.ts";
+import type { Volumes } from "../storage/volumes/volumes.ts";
 import { Pods, type PodsDeps, type PodsOptions } from "./reconcile.ts";
 
 export interface PodParts {
   readonly kit: PodKit;
   readonly images: ImageParts;
   readonly isolation: Isolation;
+  readonly volumes: Volumes;
+  readonly meter: Meter;
 }
 
 export async function startPods(base: Base, parts: PodParts): Promise<Pods> {
@@ -51,13 +55,17 @@ function optionsOf({ config, facts }: Base): PodsOptions {
   };
 }
 
-function depsOf(base: Base, { images, isolation }: PodParts): Omit<PodsDeps, "dirsOf"> {
+function depsOf(base: Base, { images, isolation, volumes, meter }: PodParts): Omit<PodsDeps, "dirsOf"> {
   const { config, facts, keys, clock } = base;
   const { bindAddress } = config.network;
   return {
     ...base,
     images: images.images,
     isolation,
+    volumes,
+    volumeBytes: ({ owner, spec: { volume } }) =>
+      volume === undefined ? 0 : volumes.bytesNeeded({ owner, ...volume }),
+    meter,
     pressure: () => images.collector.pressure(),
     sealingKey: keys.sealing,
     ending: {

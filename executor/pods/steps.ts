@@ -13,17 +13,11 @@ import type { ContainerRuntime } from "../docker/runtime.ts";
 import type { Images } from "../images/images.ts";
 import type { Isolation } from "../isolation/isolation.ts";
 import type { PodNetworks } from "../isolation/networks.ts";
-import { generateSshHostKey } from "../ssh/host-key.ts";
-import {
-  readHostKeyLine,
-  removePodFiles,
-  writeAuthorizedKeys,
-  writePodFiles,
-  writeSecretEnv,
-} from "../ssh/pod-files.ts";
+import { readHostKeyLine, removePodFiles, writeAuthorizedKeys } from "../ssh/pod-files.ts";
 import { HEAL_COMMAND, type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
 import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
 import type { RootQuota } from "../storage/quota.ts";
+import type { Volumes } from "../storage/volumes/volumes.ts";
 import {
   endContainer,
   type EndingDeps,
@@ -36,7 +30,8 @@ import {
 } from "./ending.ts";
 import { withExit } from "./exits.ts";
 import type { Step } from "./plan.ts";
-import { holding, openEnvironment, withImageAccess } from "./secrets.ts";
+import { prepare, volumePathOf } from "./prepare.ts";
+import { withImageAccess } from "./secrets.ts";
 import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
 
 /** Everything known about a pod between two steps. */
@@ -55,6 +50,7 @@ export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly images: Pick<Images, "local" | "ensure">;
   readonly isolation: PodIsolation;
+  readonly volumes: Pick<Volumes, "attach" | "detach" | "hostPathOf">;
   /** Whether the engine can limit a pod's own disk. */
   readonly quota: RootQuota;
   /** What ends containers, also those that the engine cannot end. */
@@ -119,7 +115,18 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
   const dirs = await prepare(record, deps, signal);
   const { network } = record;
   const { settings } = isolation;
-  const spec = containerSpec({ record, image, dirs, bindAddress, host, network, isolation: settings, quota });
+  const volumePath = volumePathOf(record, deps);
+  const spec = containerSpec({
+    record,
+    image,
+    dirs,
+    bindAddress,
+    host,
+    network,
+    isolation: settings,
+    quota,
+    volumePath,
+  });
   const id = await deps.runtime.create(spec, signal);
   const container = {
     id,
@@ -244,34 +251,9 @@ async function release(turn: Turn, { deps, signal }: StepContext): Promise<Turn>
     const heldPorts = await deps.ending.processes.holdersOf(request.ports, signal);
     throw stuckError({ kind: "stuck", survivors: [], heldPorts, engineSays: undefined });
   }
+  await deps.volumes.detach(turn.record.wanted.podId, signal);
   await removePodFiles(deps.dirsOf(turn.record));
   return { ...turn, record: { ...turn.record, overAt: new Date(deps.clock.now()).toISOString() } };
-}
-
-/** What must be there whenever a container of the pod is made or started; what cannot be protected is not. */
-async function prepare(record: PodRecord, deps: StepDeps, signal: AbortSignal): Promise<PodDirs> {
-  const { isolation } = deps;
-  await isolation.check(signal);
-  const [dirs] = await Promise.all([
-    prepareFiles(record, deps),
-    record.network && isolation.networks.ensure(record.network, containerName(record.wanted.podId), signal),
-  ]);
-  return dirs;
-}
-
-/** The files that a pod needs before its container starts; after a reboot the secrets in memory are gone, so always. */
-async function prepareFiles(record: PodRecord, deps: StepDeps): Promise<PodDirs> {
-  const dirs = deps.dirsOf(record);
-  const { spec } = record.wanted;
-  const owner = deps.isolation.podRoot;
-  const secrets = openEnvironment(spec, deps.sealingKey);
-  await holding(Object.values(secrets), deps.log, () =>
-    Promise.all([
-      writePodFiles(dirs.podDir, { hostKey: generateSshHostKey(), authorizedKeys: spec.sshKeys, owner }),
-      writeSecretEnv(dirs.secretDir, secrets, owner),
-    ]),
-  );
-  return dirs;
 }
 
 /** Notes the first time that a stage is reached. */

@@ -25,6 +25,7 @@ import { FakeEnding } from "./fake-ending.ts";
 import { FakeIsolation } from "./fake-isolation.ts";
 import { FakeProcesses } from "./fake-processes.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
+import { FakeVolumes } from "./fake-volumes.ts";
 
 const GIB = 2 ** 30;
 /** The one host port of the harness, where a stand-in for the pods' SSH server listens. */
@@ -54,6 +55,7 @@ export class PodsHarness {
   readonly ending = new FakeEnding(this.runtime);
   readonly processes = new FakeProcesses();
   readonly isolation = new FakeIsolation();
+  readonly volumes = new FakeVolumes();
   readonly sealingKey = generateSealingKey();
   readonly gpus = simulatedGpus("4xH100", "harness").list();
   readonly events: PodEvent[] = [];
@@ -120,6 +122,9 @@ export class PodsHarness {
         }),
         images: this.runtime.imagesPort,
         isolation: this.isolation,
+        volumes: this.volumes.port,
+        volumeBytes: () => this.volumes.bytesNeeded,
+        meter: { observe: () => undefined },
         pressure: () => this.pressure,
         shared: () => this.shared,
         quota: { enforce: "storage-opt", countsImage: false },

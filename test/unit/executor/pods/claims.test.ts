@@ -47,6 +47,7 @@ function admit(records: Map<string, PodRecord>, n: number, request: Request): vo
       gpus: GPUS,
       rentable: RENTABLE,
       sealingKey: "k",
+      volumeBytes: 0,
       pressure: undefined,
       inTheWay: [],
     }) !== undefined
@@ -119,6 +120,7 @@ describe("refusalOf", () => {
     gpus: GPUS,
     rentable: RENTABLE,
     sealingKey: "a2V5",
+    volumeBytes: 0,
     pressure: undefined,
     inTheWay: [],
   };
