@@ -4,8 +4,6 @@
  * The engine is asked by StorageOpt.size; it refuses that, or takes it in vain, on file systems that cannot count. ext4 is
  * never enough: overlay2 counts by XFS project quotas alone, and nobody may set ext4's on folders that the engine makes.
  */
-import type { ErrorCode } from "../../protocol/errors.ts";
-import type { Reason } from "../../protocol/pod.ts";
 import type { StorageInfo } from "../docker/runtime.ts";
 
 export type RootQuota =
@@ -49,23 +47,4 @@ export function storageOpt(
 ): { readonly size: string } | undefined {
   if ("unavailable" in quota) return undefined;
   return { size: String(diskBytes + (quota.countsImage ? imageBytes : 0)) };
-}
-
-/**
- * Why a pod may not be put beside those that are there, or undefined when it may. `others`: pods of this host that are not
- * over.
- */
-export function sharingRefusal(
-  quota: RootQuota,
-  { others, shareWithoutQuota }: { readonly others: number; readonly shareWithoutQuota: boolean },
-): Reason | undefined {
-  if (others === 0 || shareWithoutQuota) return undefined;
-  return quotaProblem(quota);
-}
-
-/** What the host's operator is told, also while no pod asks. */
-export function quotaProblem(quota: RootQuota): Reason | undefined {
-  if (!("unavailable" in quota)) return undefined;
-  const code: ErrorCode = "quota-unavailable";
-  return { code, message: `A pod's own disk cannot be bounded here: ${quota.unavailable}.` };
 }

@@ -149,19 +149,19 @@ async function findBackup(
 }
 
 function tagsOf(volumeId: VolumeId, facts: ImageFacts): string[] {
-  const { sizeBytes: size, journalBytes: journal, filledBytes: filled, imageBytes: image, encrypted } = facts;
-  const named = { volume: volumeId, size, journal, filled, image, encrypted };
+  const { sizeBytes: size, madeBytes: made, filledBytes: filled, imageBytes: image, encrypted } = facts;
+  const named = { volume: volumeId, size, made, filled, image, encrypted };
   return [OURS, ...Object.entries(named).map(([name, value]) => `${name}=${value}`)];
 }
 
 const Bytes = z.coerce.number().int().positive();
-const Facts = z.object({ size: Bytes, journal: Bytes, filled: Bytes, image: Bytes, encrypted: z.stringbool() });
+const Facts = z.object({ size: Bytes, made: Bytes, filled: Bytes, image: Bytes, encrypted: z.stringbool() });
 
 function factsIn(tags: readonly string[]): ImageFacts | undefined {
   const parsed = Facts.safeParse(Object.fromEntries(tags.map((tag) => tag.split("=", 2))));
   if (!parsed.success) return undefined;
-  const { size, journal, filled, image, encrypted } = parsed.data;
-  return { sizeBytes: size, journalBytes: journal, filledBytes: filled, imageBytes: image, encrypted };
+  const { size, made, filled, image, encrypted } = parsed.data;
+  return { sizeBytes: size, madeBytes: made, filledBytes: filled, imageBytes: image, encrypted };
 }
 
 const Line = z.discriminatedUnion("message_type", [

@@ -14,7 +14,7 @@ import { backupPath, listSnapshots, snapshotIdAt, snapshotPath, takeSnapshot } f
 import type { Stock } from "./stock.ts";
 
 /** What a backup must know of the volume that it is made of. */
-export interface ImageFacts extends Pick<VolumeRecord, "sizeBytes" | "journalBytes" | "filledBytes" | "encrypted"> {
+export interface ImageFacts extends Pick<VolumeRecord, "sizeBytes" | "madeBytes" | "filledBytes" | "encrypted"> {
   /** How long the image is; more than its file system fills while the volume grows. */
   readonly imageBytes: number;
 }

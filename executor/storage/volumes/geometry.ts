@@ -19,37 +19,51 @@ const KERNEL_RESERVE = { share: 0.02, most: 16 * MIB };
 const MARGIN_SHARE = 0.002;
 const STEP = 256 * 1024;
 
-/** `journalBytes`: what the journal was made with; it does not grow with the volume. */
-export function imageBytesFor(sizeBytes: number, journalBytes: number): number {
-  let image = sizeBytes;
-  // Each round counts what the round before has added; it settles after a few.
-  for (let round = 0; round < 8; round++) image = sizeBytes + overhead(image, journalBytes);
+/** `madeBytes`: the size that the volume was made with; some of what ext4 keeps for itself does not change when it grows. */
+export function imageBytesFor(sizeBytes: number, madeBytes: number): number {
+  const fixed = journalBytes(madeBytes);
+  const spare = spareDescriptors(groupsIn(rounds(madeBytes, (image) => overhead(image, { fixed, spare: 0 }))));
+  const image = rounds(sizeBytes, (bytes) => overhead(bytes, { fixed, spare }));
   return Math.ceil((image * (1 + MARGIN_SHARE)) / STEP) * STEP;
 }
 
 /** Arguments for mkfs.ext4 but the file. Nothing is discarded: what was set aside for the file stays its own. */
-export function mkfsOptions(journalBytes: number, encrypted: boolean): string[] {
-  const layout = `-q -F -b ${BLOCK} -m 0 -I ${INODE} -i ${BYTES_PER_INODE} -J size=${journalBytes / MIB}`;
+export function mkfsOptions(madeBytes: number, encrypted: boolean): string[] {
+  const journal = journalBytes(madeBytes) / MIB;
+  const layout = `-q -F -b ${BLOCK} -m 0 -I ${INODE} -i ${BYTES_PER_INODE} -J size=${journal}`;
   const features = encrypted ? "64bit,resize_inode,encrypt" : "64bit,resize_inode";
   return `${layout} -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 -O ${features}`.split(" ");
 }
 
-/** The journal of a volume that is made with this size. */
-export function journalBytesFor(sizeBytes: number): number {
-  if (sizeBytes < GIB / 2) return 4 * MIB;
-  if (sizeBytes < 4 * GIB) return 16 * MIB;
-  return sizeBytes < 32 * GIB ? 64 * MIB : 128 * MIB;
+/** Each round counts what the round before has added; it settles after a few. */
+function rounds(sizeBytes: number, overheadOf: (image: number) => number): number {
+  let image = sizeBytes;
+  for (let round = 0; round < 8; round++) image = sizeBytes + overheadOf(image);
+  return image;
 }
 
-function overhead(image: number, journalBytes: number): number {
-  const groups = Math.ceil(image / GROUP);
+function overhead(image: number, { fixed, spare }: { readonly fixed: number; readonly spare: number }): number {
+  const groups = groupsIn(image);
   const descriptors = Math.ceil((groups * GROUP_DESCRIPTOR) / BLOCK);
-  const spare = Math.min(MOST_SPARE_DESCRIPTORS, (1024 * groups * GROUP_DESCRIPTOR) / BLOCK);
   const copies = superblockCopies(groups) * (1 + descriptors + spare) * BLOCK;
   const inodes = (image / BYTES_PER_INODE) * INODE;
   const bitmaps = groups * 2 * BLOCK;
   const kernel = Math.min(KERNEL_RESERVE.most, image * KERNEL_RESERVE.share);
-  return journalBytes + copies + inodes + bitmaps + kernel;
+  return fixed + copies + inodes + bitmaps + kernel;
+}
+
+function groupsIn(image: number): number {
+  return Math.ceil(image / GROUP);
+}
+
+function spareDescriptors(groups: number): number {
+  return Math.min(MOST_SPARE_DESCRIPTORS, (1024 * groups * GROUP_DESCRIPTOR) / BLOCK);
+}
+
+function journalBytes(madeBytes: number): number {
+  if (madeBytes < GIB / 2) return 4 * MIB;
+  if (madeBytes < 4 * GIB) return 16 * MIB;
+  return madeBytes < 32 * GIB ? 64 * MIB : 128 * MIB;
 }
 
 /** In groups 0 and 1 and in the powers of 3, 5 and 7. */

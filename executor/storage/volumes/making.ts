@@ -18,9 +18,9 @@ export async function makeImage(
   { tools, cipher, key }: Pick<MountDeps, "tools" | "cipher"> & { readonly key: Uint8Array | undefined },
   signal: AbortSignal,
 ): Promise<void> {
-  const bytes = imageBytesFor(record.sizeBytes, record.journalBytes);
+  const bytes = imageBytesFor(record.sizeBytes, record.madeBytes);
   await rm(paths.draft, { force: true });
-  await tools.format(paths.draft, { bytes, mkfs: mkfsOptions(record.journalBytes, record.encrypted) }, signal);
+  await tools.format(paths.draft, { bytes, mkfs: mkfsOptions(record.madeBytes, record.encrypted) }, signal);
   await tools.reserve(paths.draft, bytes, signal);
   await mkdir(paths.mountpoint, { recursive: true, mode: 0o700 });
   await tools.mount(paths.draft, paths.mountpoint, signal);
@@ -53,7 +53,7 @@ export async function fillPromise(
   { tools, log }: Pick<MountDeps, "tools" | "log">,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
-  const filledBytes = imageBytesFor(record.sizeBytes, record.journalBytes);
+  const filledBytes = imageBytesFor(record.sizeBytes, record.madeBytes);
   if (filledBytes <= record.filledBytes) return record;
   await tools.reserve(paths.image, filledBytes, signal);
   const loop = await tools.loopOf(paths.image);

@@ -4,7 +4,7 @@
 import { AppError } from "../../../protocol/errors.ts";
 import type { Hotkey } from "../../../protocol/ids.ts";
 import { VOLUME_KEY_BYTES, type VolumeName } from "../../../protocol/volume.ts";
-import { imageBytesFor, journalBytesFor } from "./geometry.ts";
+import { imageBytesFor } from "./geometry.ts";
 import { volumeIdOf, type VolumeRecord } from "./record.ts";
 
 export interface VolumeOrder {
@@ -29,7 +29,6 @@ export function newRecord(
   { defaultBytes, host, nowMs }: Beginning,
 ): VolumeRecord {
   const bytes = sizeBytes ?? defaultBytes;
-  const journalBytes = journalBytesFor(bytes);
   checkLength(key);
   return {
     version: 1,
@@ -38,8 +37,8 @@ export function newRecord(
     name,
     host,
     sizeBytes: bytes,
-    journalBytes,
-    filledBytes: imageBytesFor(bytes, journalBytes),
+    madeBytes: bytes,
+    filledBytes: imageBytesFor(bytes, bytes),
     encrypted: key !== undefined,
     createdAt: new Date(nowMs).toISOString(),
   };
@@ -55,8 +54,8 @@ export function checkKey({ encrypted }: VolumeRecord, key: Uint8Array | undefine
 }
 
 /** What a volume takes of the disk; more than its file system fills while it grows. */
-export function bookedFor({ sizeBytes, journalBytes, filledBytes }: VolumeRecord): number {
-  return Math.max(filledBytes, imageBytesFor(sizeBytes, journalBytes));
+export function bookedFor({ sizeBytes, madeBytes, filledBytes }: VolumeRecord): number {
+  return Math.max(filledBytes, imageBytesFor(sizeBytes, madeBytes));
 }
 
 function checkLength(key: Uint8Array | undefined): void {

@@ -21,7 +21,8 @@ export const VolumeRecord = z.strictObject({
   host: z.string(),
   /** What was promised. */
   sizeBytes: z.int(),
-  journalBytes: z.int(),
+  /** The size that it was made with. */
+  madeBytes: z.int(),
   /** How much of its image the file system fills; less than the promise needs while the volume grows. */
   filledBytes: z.int(),
   encrypted: z.boolean(),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { AppError } from "../../../protocol/errors.ts";
 import type { PodId } from "../../../protocol/ids.ts";
 import type { VolumeId, VolumeView } from "../../../protocol/volume.ts";
-import { imageBytesFor, journalBytesFor } from "./geometry.ts";
+import { imageBytesFor } from "./geometry.ts";
 import { setAside } from "./mounting.ts";
 import { bookedFor } from "./order.ts";
 import { pathsOf, type VolumePaths, type VolumeRecord } from "./record.ts";
@@ -90,8 +90,8 @@ export class Shelf {
   /** What a volume would take on top of what it has, to be of that size. */
   bytesNeeded(volumeId: VolumeId, sizeBytes: number): number {
     const record = this.#entries.get(volumeId)?.record;
-    if (record === undefined) return imageBytesFor(sizeBytes, journalBytesFor(sizeBytes));
-    return Math.max(0, imageBytesFor(sizeBytes, record.journalBytes) - bookedFor(record));
+    if (record === undefined) return imageBytesFor(sizeBytes, sizeBytes);
+    return Math.max(0, imageBytesFor(sizeBytes, record.madeBytes) - bookedFor(record));
   }
 
   /** Looks again at what its snapshots take. */
