@@ -135,7 +135,7 @@ function copyTable(table: string, source: Database, target: Database): number {
 
 /** The row's values are no longer of the kinds that its columns hold. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && /constraint failed|cannot store|malformed JSON/i.test(error.message);
+  return error instanceof Error && /constraint failed|cannot store/i.test(error.message);
 }
 
 /** Numbers that were given once are not given again, also when their rows are gone. */

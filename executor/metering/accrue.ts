@@ -126,7 +126,7 @@ function settle(open: Open, seen: Observation, { changes, over }: Outcome): Accr
   const { at, state } = seen;
   const parts = joined([{ fromMs: open.since.upMs, mode: open.mode }, ...changes], at.upMs);
   const last = parts.at(-1) ?? { fromMs: at.upMs, mode: open.mode };
-  const isOther = open.mark !== markOf(state) || !isSameTerms(open.terms, state.terms);
+  const isOther = parts.length === 1 && (open.mark !== markOf(state) || !isSameTerms(open.terms, state.terms));
   // After a jump the interval begins anew, so that the next one finds a reading from between the two.
   const isAnew = open.gap === true || hasJumped(open.since, at);
   const closes = over || seen.close === true || isOther || isAnew;

@@ -12,8 +12,8 @@ const first: Migration = {
         seq INTEGER PRIMARY KEY,
         body TEXT NOT NULL,
         hash BLOB NOT NULL,
-        pod TEXT AS (json_extract(body, '$.podId')),
-        at INTEGER AS (json_extract(body, '$.atMs'))
+        pod TEXT AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.podId') END),
+        at INTEGER AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.atMs') END)
       );
       CREATE INDEX IF NOT EXISTS entries_of_a_pod ON entries (pod, seq);
       CREATE TABLE IF NOT EXISTS open_intervals (pod TEXT PRIMARY KEY, body TEXT NOT NULL, body_sum INTEGER) STRICT;
