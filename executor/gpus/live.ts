@@ -46,6 +46,7 @@ export class LiveInventory implements GpuInventory {
   readonly #listeners = new Set<(changes: readonly GpuChange[]) => void>();
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
+  #before: Promise<unknown> = Promise.resolve();
   #snapshot: Accelerators | undefined;
   #units: readonly Gpu[] = [];
   #lastFullAt = -Infinity;
@@ -80,8 +81,14 @@ export class LiveInventory implements GpuInventory {
     waited.abort();
   }
 
-  /** One look, now. Rejects only when the inventory is closed. */
-  async look(depth: Depth): Promise<Accelerators> {
+  /** One look, after the one that is under way. Rejects only when the inventory is closed. */
+  look(depth: Depth): Promise<Accelerators> {
+    const look = this.#before.then(() => this.#look(depth));
+    this.#before = look.catch(() => undefined);
+    return look;
+  }
+
+  async #look(depth: Depth): Promise<Accelerators> {
     const { signal } = this.#stop;
     const { sysfs, nvidia, supplements, clock } = this.#parts;
     const files = await sysfs.read(signal);
@@ -104,6 +111,7 @@ export class LiveInventory implements GpuInventory {
     this.#stop.abort();
     this.#listeners.clear();
     await this.#loop;
+    await this.#before;
     const { sysfs, nvidia, supplements } = this.#parts;
     await Promise.all([sysfs.close(), nvidia.close(), ...supplements.map(({ source }) => source.close())]);
   }

@@ -46,6 +46,11 @@ const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /** Not yet started. Throws `config-invalid` for GPUs to simulate that are not known. */
 export function openInventory(options: OpenOptions, parts: OpenParts): OpenInventory {
   if (options.simulate.trim() !== "") return simulatedGpus(options.simulate, options.seed, parts.clock);
+  return openLive(options, parts);
+}
+
+/** The accelerators of this machine, whatever is to be simulated. */
+export function openLive(options: OpenOptions, parts: OpenParts): LiveInventory {
   const { clock, log, random, groups = linuxGroups() } = parts;
   // Of each driver's children on its own: one that NVIDIA's holds says nothing of AMD's.
   const children = () => ({ doomed: new DoomedChildren({ groups, clock }), clock, random });
