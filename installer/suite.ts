@@ -9,7 +9,7 @@ import { kitPackages } from "./local-stack.ts";
 import { applySteps, type Say } from "./step.ts";
 
 const SET_UP_DEADLINE_MS = 30 * 60_000;
-/** Real clients of the suite, a registry, a compiler for the library that plays a driver, and what its checks run. */
+/** Real clients of the suite, a registry, a compiler for the library that plays a driver, a GPU of a kind, and its checks. */
 const TEST_PACKAGES = [
   "openssh-client",
   "rsync",
@@ -23,6 +23,8 @@ const TEST_PACKAGES = [
   "docker-registry",
   "gcc",
   "libc6-dev",
+  "ocl-icd-libopencl1",
+  "pocl-opencl-icd",
 ];
 
 export async function prepareTests({ stateDir, say }: { stateDir: string; say: Say }): Promise<EngineHandle> {

@@ -88,7 +88,7 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
   { target: ["npm:uuid"], owners: ["common/"], why: "ids are made in one place, so that all of them sort by time" },
   {
     target: ["npm:koffi"],
-    owners: ["executor/gpus/nvidia/nvml/library.ts"],
+    owners: ["executor/gpus/nvidia/nvml/library.ts", "executor/challenges/opencl/library.ts"],
     why: "a driver's library may hang or crash its process, so only a worker that may be killed loads it",
   },
   {
