@@ -45,17 +45,16 @@ export function compose({ at, sysfs, nvidia, supplements, last }: Looks): Accele
 function groupByDevice(readings: readonly AcceleratorReading[]): AcceleratorReading[][] {
   const groups: AcceleratorReading[][] = [];
   for (const reading of readings) {
-    const address = knownOr(reading.pciAddress, undefined);
-    const same = groups.find((group) =>
-      group.some(
-        (other) =>
-          other.uuid === reading.uuid || (address !== undefined && knownOr(other.pciAddress, undefined) === address),
-      ),
-    );
+    const same = groups.find((group) => group.some((other) => isOfSameDevice(reading, other)));
     if (same === undefined) groups.push([reading]);
     else same.push(reading);
   }
   return groups;
+}
+
+function isOfSameDevice(a: AcceleratorReading, b: AcceleratorReading): boolean {
+  const [one, other] = [knownOr(a.pciAddress, undefined), knownOr(b.pciAddress, undefined)];
+  return one !== undefined && other !== undefined ? one === other : a.uuid === b.uuid;
 }
 
 interface Faults {
