@@ -163,9 +163,12 @@ describe("usage", () => {
   });
 
   it("knows nothing of a time when the machine was off", () => {
-    expect(
-      lines({ at: 0 }, { at: 60_000, close: true }, { at: 5_000, after: "reboot" }, { at: 6_000, close: true }),
-    ).toEqual(["billed running 60000", "billed running 1000"]);
+    const [off, on] = [{ at: 60_000, close: true }, { at: 90_000, after: "reboot" } as const];
+
+    expect(lines({ at: 0 }, off, on, { at: 91_000, close: true })).toEqual([
+      "billed running 60000",
+      "billed running 1000",
+    ]);
   });
 
   it("counts the lease's end while the executor was down", () => {

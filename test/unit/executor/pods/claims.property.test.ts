@@ -141,7 +141,10 @@ class Two {
     const facts = hostFacts({ total: TOTAL, rentable: this.#rentable, gpus: GPUS });
     const offer = freeOn(facts, [...this.#agent.values()]);
     const say = (isWrong: boolean, what: string): unknown => isWrong && this.wrong.push(what);
+    const living = [...this.#host.values()].filter(({ overAt }) => overAt === undefined);
     for (const kind of KINDS) {
+      const promised = living.reduce((sum, { wanted }) => sum + wanted.spec[kind], 0);
+      say(Math.abs(used[kind] - promised) > HAIR, `${kind}: what is used is not what was promised`);
       say(used[kind] < 0, `${kind}: less than nothing is used`);
       say(used[kind] > TOTAL[kind] + HAIR, `${kind}: more is used than there is`);
       say(free[kind] < 0, `${kind}: less than nothing is free`);
@@ -153,7 +156,7 @@ class Two {
       say(offer.resources[kind] < 0, `${kind}: less than nothing is offered`);
       say(offer.resources[kind] > free[kind] + HAIR, `${kind}: more is offered than is free`);
     }
-    const held = [...this.#host.values()].flatMap(({ overAt, wanted }) => (overAt === undefined ? wanted.gpus : []));
+    const held = living.flatMap(({ wanted }) => wanted.gpus);
     say(new Set(held).size !== held.length || gpus.size !== held.length, "a GPU was given twice");
     say(
       offer.gpus.some(({ uuid }) => gpus.has(uuid)),
@@ -194,6 +197,14 @@ describe("demand 16: what is free on a host", () => {
       wanted: { ...WANTED, podId: podId(index), spec: { ...SPEC, cpus: 0.1 } },
     }));
 
+    const pods = records.map(({ wanted }) => ({
+      wanted,
+      hostId: hostId(1),
+      createdAt: AT,
+      claimed: true,
+      acceptedMs: 0,
+    }));
+    expect(freeOn(hostFacts({ rentable: { ...TOTAL, cpus: 0.8 } }), pods).resources.cpus).toBe(0.1);
     expect(freeOf({ ...TOTAL, cpus: 0.8 }, claimsOf(records).used).cpus).toBe(0.1);
     expect(freeOf({ ...TOTAL, cpus: 0.7 }, claimsOf(records).used).cpus).toBe(0);
   });
