@@ -1,6 +1,7 @@
 /**
  * The volumes of this host and their backups, made over its real tools; and what is left of the disk beside them.
  */
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 
 import { startTicker } from "../../common/ticker.ts";
@@ -38,15 +39,20 @@ export async function startStorage(base: Base): Promise<StorageParts> {
   return { volumes, backups };
 }
 
-/** What was free when this host was measured lay beside the volumes of that time; what came since is not to be rented. */
-function keepBooked({ facts, clock, log, life }: Base, volumes: Volumes): () => Promise<void> {
-  const measured = facts.value.rentable;
+/**
+ * Keeps what may be rented of the disk up to date: less by the volumes that were made since the host was measured, and more
+ * when others have made room. What pods fill is booked anyway, so less free space than before says nothing.
+ */
+function keepBooked({ facts, clock, log, life, engineInfo, config }: Base, volumes: Volumes): () => Promise<void> {
   const before = volumes.bookedBytes();
+  let measured = facts.value.rentable.diskBytes;
   const run = async (): Promise<void> => {
-    const diskBytes = Math.max(0, measured.diskBytes - (volumes.bookedBytes() - before));
-    facts.update({ rentable: { ...measured, diskBytes } });
+    const { bavail, bsize } = await statfs(engineInfo.rootDir);
+    const newVolumes = volumes.bookedBytes() - before;
+    measured = Math.max(measured, bavail * bsize - config.reserve.diskBytes + newVolumes);
+    facts.update({ rentable: { ...facts.value.rentable, diskBytes: Math.max(0, measured - newVolumes) } });
   };
-  const onError = (error: unknown): void => log.warn("volumes cannot be counted", { error });
+  const onError = (error: unknown): void => log.warn("the disk cannot be measured", { error });
   const booking = startTicker({ clock, everyMs: BOOK_EVERY_MS, run, onError }, life.signal);
   return () => booking.done;
 }

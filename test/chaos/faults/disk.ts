@@ -53,7 +53,6 @@ export const diskFaults: FaultGroup = {
       name: "the executor starts with the engine's disk full",
       does: "Restarts the executor while the disk that containers live on is full, and makes room.",
       holds: "No renter notices, and new pods are taken once there is room.",
-      todo: "what may be rented out is measured at the start alone",
       run: async (scene) => {
         await scene.pods.countingPod();
         const release = await scene.machine.fill("engine");

@@ -168,7 +168,6 @@ export const engineFaults: FaultGroup = {
     },
     {
       name: "containerd killed",
-      todo: "a pod that never ran is given up after three errors in 2 s while the engine starts another containerd",
       does: "Kills containerd under dockerd, which starts another; asks for a pod.",
       holds: "No renter notices, and the new pod comes up.",
       run: async (scene) => {

@@ -196,7 +196,6 @@ export const hostFaults: FaultGroup = {
     },
     {
       name: "the executor starts with a clock that is 2 h ahead",
-      todo: "an executor that starts believes the clock, and ends leases that are not over",
       does: "Sets the clock while the executor is away, starts it, and sets the clock right 5 s later; leases are of 1 h.",
       holds: "No lease ends, and no renter notices.",
       run: async (scene) => {
