@@ -137,10 +137,6 @@ export class Product {
     return words;
   }
 
-  release(): void {
-    for (const memory of new Set([...this.#a.flat(), ...this.#b, ...this.#c])) this.#session.release(memory);
-  }
-
   #fillB(key: MatrixKey, index: number): void {
     const rows = at(this.#depthSpans, index);
     this.#fill(at(this.#b, index), { key, rows, columns: { from: 0, count: this.#shape.columns } });

@@ -13,7 +13,6 @@ export interface Proof {
   /** As many as the task has rounds; none for `memory`. */
   readonly roots: readonly string[];
   answer(questions: Questions): Promise<GpuResult>;
-  release(): void;
 }
 
 export interface ProofOptions {
@@ -62,7 +61,6 @@ async function beginCompute(product: Product, task: ComputeTask, firstSeed: Uint
       }
       return { kind: "compute", product: encodeWords(timesVectors), opened };
     },
-    release: () => product.release(),
   };
 }
 
@@ -80,6 +78,5 @@ async function beginMemory(product: Product, { walkers, steps }: MemoryTask, see
       const ends = await product.walk({ walkers, steps, key: questions.walks() });
       return { kind: "memory", ends: encodeWords(ends) };
     },
-    release: () => product.release(),
   };
 }

@@ -2,6 +2,8 @@
  * The process that works on one GPU: a program of its own, so that a driver that hangs or crashes takes nothing else with it.
  * It proves one thing at a time and answers for it once.
  */
+import type { z } from "zod";
+
 import { hexBytes } from "../../protocol/challenge/bytes.ts";
 import { questions } from "../../protocol/challenge/seeds.ts";
 import { serveRequests } from "../gpus/children/serve.ts";
@@ -11,6 +13,8 @@ import { loadOpenCl } from "./opencl/library.ts";
 import { Session } from "./opencl/session.ts";
 import { beginProof, type Proof } from "./proof.ts";
 import { ProverRequest } from "./words.ts";
+
+type Request = z.output<typeof ProverRequest>;
 
 let session: Session | undefined;
 let maxAllocationBytes = 0;
@@ -25,7 +29,7 @@ serveRequests(async (body) => {
   }
 });
 
-async function answer(request: ReturnType<typeof ProverRequest.parse>): Promise<object> {
+async function answer(request: Request): Promise<object> {
   switch (request.do) {
     case "devices":
       return { devices: listDevices(loadOpenCl(request.library)).map((device) => plain(device)) };
@@ -37,23 +41,31 @@ async function answer(request: ReturnType<typeof ProverRequest.parse>): Promise<
       await session.build();
       return { device: plain(device) };
     }
-    case "commit": {
-      if (session === undefined) throw new ProofError("out-of-order", "No device is open.");
-      proof?.release();
-      proof = undefined;
-      proof = await beginProof({ session, task: request.task, seed: hexBytes(request.seed), maxAllocationBytes });
-      return { roots: proof.roots, kernelMs: session.takeTimes() };
-    }
+    case "commit":
+      return commit(request);
     case "answer": {
       const begun = proof;
       proof = undefined;
       if (session === undefined || begun === undefined)
         throw new ProofError("out-of-order", "Nothing is to be answered.");
       const result = await begun.answer(questions(request.reveal, request.gpu));
-      begun.release();
+      session.releaseAll();
       return { result, kernelMs: session.takeTimes() };
     }
   }
+}
+
+async function commit({ task, seed }: Extract<Request, { do: "commit" }>): Promise<object> {
+  if (session === undefined) throw new ProofError("out-of-order", "No device is open.");
+  proof = undefined;
+  session.releaseAll();
+  try {
+    proof = await beginProof({ session, task, seed: hexBytes(seed), maxAllocationBytes });
+  } catch (error) {
+    session.releaseAll();
+    throw error;
+  }
+  return { roots: proof.roots, kernelMs: session.takeTimes() };
 }
 
 function plain(device: OpenClDevice): OpenClDevice {

@@ -36,6 +36,7 @@ export class Session {
   readonly #opencl: OpenCl;
   readonly #context: Handle;
   readonly #queue: Handle;
+  readonly #held = new Set<DeviceMemory>();
   readonly #kernels = new Map<KernelName, Handle>();
   readonly #running: { readonly name: KernelName; readonly event: bigint }[] = [];
   readonly #times = new Map<KernelName, number>();
@@ -63,11 +64,23 @@ export class Session {
 
   /** Drivers may put it off: `out-of-memory` can also come from the first kernel that uses it. */
   allocate(bytes: number): DeviceMemory {
-    return { handle: this.#opencl.make("clCreateBuffer", this.#context, MEMORY_READ_WRITE, bytes, null), bytes };
+    const held = [...this.#held].reduce((sum, memory) => sum + memory.bytes, 0);
+    if (held + bytes > this.device.memoryBytes) {
+      throw new ProofError("out-of-memory", `The device has ${this.device.memoryBytes} bytes in all.`);
+    }
+    const handle = this.#opencl.make("clCreateBuffer", this.#context, MEMORY_READ_WRITE, bytes, null);
+    const memory = { handle, bytes };
+    this.#held.add(memory);
+    return memory;
   }
 
-  release({ handle }: DeviceMemory): void {
-    check("clReleaseMemObject", this.#opencl.call("clReleaseMemObject", handle));
+  release(memory: DeviceMemory): void {
+    this.#held.delete(memory);
+    check("clReleaseMemObject", this.#opencl.call("clReleaseMemObject", memory.handle));
+  }
+
+  releaseAll(): void {
+    for (const memory of this.#held) this.release(memory);
   }
 
   async write(memory: DeviceMemory, bytes: Uint8Array): Promise<void> {
