@@ -4,7 +4,7 @@
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
 
 /** Bridges between containers of this machine: nobody else reaches their addresses. */
-const CONTAINER_BRIDGE = /^(docker|br-|veth|cni|podman)/;
+const CONTAINER_BRIDGE = /^(docker|br-|veth|cni|podman|lium)/;
 
 type Interfaces = Readonly<
   Record<string, readonly Pick<NetworkInterfaceInfo, "address" | "family" | "internal">[] | undefined>

@@ -24,7 +24,7 @@ const RULES: readonly Rule[] = [
   },
   {
     words:
-      /no matching manifest for|exec format error|does not match the specified platform|executable file not found|no such file or directory: unknown|permission denied: unknown/i,
+      /no matching manifest for|exec format error|does not match the specified platform|executable file not found|no such file or directory: unknown|permission denied: unknown|error during container init: (mkdir|chdir) /i,
     code: "image-incompatible",
   },
 ];

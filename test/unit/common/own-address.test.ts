@@ -10,9 +10,15 @@ const v6 = { address: "2001:db8::7", family: "IPv6", internal: false } as const;
 
 describe("guessOwnAddress", () => {
   it("passes over loopback, container bridges and IPv6", () => {
-    expect(guessOwnAddress({ lo: [loopback], docker0: [bridge], "br-1f2e": [bridge], eth0: [v6, card] })).toBe(
-      "203.0.113.7",
-    );
+    expect(
+      guessOwnAddress({
+        lo: [loopback],
+        docker0: [bridge],
+        "br-1f2e": [bridge],
+        lium0ad50000: [bridge],
+        eth0: [v6, card],
+      }),
+    ).toBe("203.0.113.7");
   });
 
   it("is loopback where there is nothing else", () => {

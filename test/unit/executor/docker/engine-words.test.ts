@@ -25,6 +25,12 @@ describe("engineError", () => {
     [404, "manifest for debian:99 not found: manifest unknown", "image-not-found"],
     [404, "pull access denied for x, repository does not exist or may require 'docker login'", "image-not-found"],
     [400, 'OCI runtime create failed: exec: "nope": executable file not found in $PATH: unknown', "image-incompatible"],
+    // An image whose working directory is no folder.
+    [
+      400,
+      "runc create failed: error during container init: mkdir /proc/self/fd/7: not a directory",
+      "image-incompatible",
+    ],
     [500, "something else", "engine-error"],
   ])("reads %i %s as %s", (status, message, code) => {
     expect(engineError(answered(status, message), "call").code).toBe(code);
