@@ -55,7 +55,7 @@ export function addUsageCommands(program: Command, { output, add, withHost }: Us
 
 /** As it comes: the record may be longer than the memory. */
 async function exportUsage(host: UsageClient, range: Omit<Options, "config">, output: Output): Promise<void> {
-  if (!output.json) output.item(undefined, () => ENTRY_TITLES);
+  if (!output.json) output.item(undefined, () => `${ENTRY_TITLES}\r`);
   for await (const line of host.exportUsage({ query: queryOf(range) })) {
     if (output.json) output.item(line, () => "");
     else if ("entry" in line) output.item(line, () => `${entryCsv(line)}\r`);
