@@ -23,6 +23,9 @@ const TEST_PACKAGES = [
   "docker-registry",
   "gcc",
   "libc6-dev",
+  "fscrypt",
+  "restic",
+  "btrfs-progs",
   "ocl-icd-libopencl1",
   "pocl-opencl-icd",
 ];
