@@ -78,7 +78,7 @@ export const PodSpec = z
       .int()
       .min(0)
       .default(64 * MIB),
-    pidsLimit: z.int().min(16).max(4_194_304).default(4096),
+    pidsLimit: z.int().min(16).max(65_536).default(4096),
     diskBytes: z
       .int()
       .min(64 * MIB)

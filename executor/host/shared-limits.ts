@@ -16,6 +16,8 @@ export const SHARED_LIMITS: readonly { readonly path: string; readonly atLeast: 
   { path: "fs/inotify/max_user_watches", atLeast: 64 * MEBI, guards: "watching files" },
   { path: "fs/epoll/max_user_watches", atLeast: 256 * MEBI, guards: "servers that wait for connections" },
   { path: "fs/aio-max-nr", atLeast: 64 * MEBI, guards: "databases" },
+  // The most that Linux knows on 64 bits; a pod may have 65,536 of them.
+  { path: "kernel/pid_max", atLeast: 4_194_304, guards: "starting processes" },
   // Not charged in full: 24 KiB of the host's memory each.
   { path: "kernel/pty/max", atLeast: 65_536, guards: "logging in with a terminal" },
 ];
