@@ -67,7 +67,7 @@ export function heldBytes(task: GpuTask): number {
 }
 
 /** Without what base64 adds to it. */
-export function computeAnswerBytes(task: Shape & { readonly rounds: number; readonly openings: number }): number {
+function computeAnswerBytes(task: Shape & { readonly rounds: number; readonly openings: number }): number {
   return WORD_BYTES * (VECTORS * task.rows + task.rounds * task.openings * task.columns);
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
 import { prepareTests } from "../../installer/suite.ts";
+import { measureChallenge } from "./challenge.ts";
 import { measureIdle } from "./idle.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRecovery } from "./recovery.ts";
@@ -12,6 +13,7 @@ import { measureRecovery } from "./recovery.ts";
 const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   "pod-start": measurePodStart,
   idle: measureIdle,
+  challenge: measureChallenge,
   recovery: measureRecovery,
 };
 
