@@ -5,6 +5,7 @@ import type { CliHost } from "../../common/cli/output.ts";
 import { runProgram } from "../../common/cli/program.ts";
 import { addDaemonCommands } from "./daemon-commands.ts";
 import { addOperatorCommands } from "./operator-commands.ts";
+import { addStateCommands } from "./state-commands.ts";
 import { addValidatorCommands } from "./validator-commands.ts";
 
 /** Runs one command. Resolves to the exit code and does not throw. */
@@ -17,6 +18,7 @@ export function runCli(argv: readonly string[], host: CliHost): Promise<number> 
         addDaemonCommands(program, commands);
         addOperatorCommands(program, commands);
         addValidatorCommands(program, commands);
+        addStateCommands(program, commands);
       },
     },
     argv,

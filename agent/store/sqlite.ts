@@ -9,7 +9,7 @@ import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from "kysely";
 
 import { backUp } from "../../common/sqlite/backup.ts";
-import { type Database, isUnreadable, openDatabase, openToRead } from "../../common/sqlite/database.ts";
+import { type Database, isUnreadable, openAlone, openDatabase, openToRead } from "../../common/sqlite/database.ts";
 import { beginSalvage, finishSalvage, needsSalvage, type SalvageReport } from "../../common/sqlite/salvage.ts";
 import { type Shape, shapeOf } from "../../common/sqlite/shape.ts";
 import type { OpeningReport } from "../../common/sqlite/stored.ts";
@@ -43,10 +43,10 @@ export async function openSqliteStore(path: string): Promise<KyselyStore> {
   }
 }
 
-/** Makes the file readable for the version before this one. No agent may run. */
+/** Makes the file readable for the version before this one. Throws `already-exists` while an agent has it open. */
 export async function stepStoreBack(path: string): Promise<void> {
   const executed = stepsOf(path);
-  const file = openDatabase(path);
+  const file = openAlone(path);
   const db = kyselyOver(file);
   try {
     backUp(file, path, executed.length - 1);

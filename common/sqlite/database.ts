@@ -4,6 +4,8 @@
  */
 import { DatabaseSync } from "node:sqlite";
 
+import { AppError } from "../../protocol/errors.ts";
+
 export type { DatabaseSync as Database } from "node:sqlite";
 
 const BUSY_MS = 5_000;
@@ -13,6 +15,20 @@ export function openDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;`);
   return db;
+}
+
+/** Opens a file that nobody else has open, and keeps them out. Throws `already-exists` when somebody has. */
+export function openAlone(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  try {
+    // Set before the first look at the file, it takes the whole file with that look.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT;");
+    return db;
+  } catch (cause) {
+    db.close();
+    if (primaryCode(cause) !== SQLITE_BUSY) throw cause;
+    throw new AppError("already-exists", { message: `A running program has ${path} open; stop it first.`, cause });
+  }
 }
 
 /** Opens a file that exists, to look at it alone; a daemon may be writing to it. */
@@ -52,6 +68,7 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 const SQLITE_ERROR = 1;
+const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;

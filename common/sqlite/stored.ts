@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 
 import { AppError } from "../../protocol/errors.ts";
 import { backUp } from "./backup.ts";
-import { type Database, isUnreadable, isDiskFull, openDatabase, openToRead } from "./database.ts";
+import { type Database, isUnreadable, isDiskFull, openAlone, openDatabase, openToRead } from "./database.ts";
 import { beginSalvage, finishSalvage, needsSalvage, type SalvageReport } from "./salvage.ts";
 import { type Shape, shapeOf } from "./shape.ts";
 import { type Migrations, refuseTooNew, stepBack, stepForward, versionOf } from "./versions.ts";
@@ -33,9 +33,12 @@ export function openStored(path: string, migrations: Migrations, nowMs: number):
   }
 }
 
-/** Takes the file one version back, for the program before this one. A copy is kept beside it. */
+/**
+ * Takes the file one version back, for the program before this one. A copy is kept beside it. Throws `already-exists` while
+ * somebody else has the file open, and `invalid-request` when it is of another version than the newest.
+ */
 export function stepStoredBack(path: string, migrations: Migrations): void {
-  const db = openDatabase(path);
+  const db = openAlone(path);
   try {
     backUp(db, path, migrations.length - 1);
     stepBack(db, migrations);

@@ -6,10 +6,8 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 
 import type { Output } from "../../common/cli/output.ts";
-import { lockFolder } from "../../common/instance-lock.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { loadExecutorConfig } from "../config.ts";
-import { LEDGER_VERSION, stepLedgerBack } from "../pods/ledger.ts";
 
 export interface StateCommands {
   readonly output: Output;
@@ -27,17 +25,13 @@ export function addStateCommands(program: Command, { output, add }: StateCommand
   add(state, "downgrade", "Make them readable for the version before this one; the executor must be stopped")
     .addOption(new Option("--to <version>", "the version of the state").argParser(versionOf).makeOptionMandatory())
     .action(async ({ config, to }: Options) => {
+      const { LEDGER_VERSION, stepLedgerBack } = await import("../pods/ledger.ts");
       const { stateDir } = await loadExecutorConfig(config);
       if (to !== LEDGER_VERSION - 1) {
         const message = `This program writes version ${LEDGER_VERSION}, and can go back to ${LEDGER_VERSION - 1} alone.`;
         throw new AppError("invalid-request", { message });
       }
-      const unlock = await lockFolder(stateDir);
-      try {
-        stepLedgerBack(join(stateDir, "ledger.db"));
-      } finally {
-        unlock();
-      }
+      stepLedgerBack(join(stateDir, "ledger.db"));
       output.result({ version: to }, () => `The state is of version ${to} now; a copy of what it was lies beside it.`);
     });
 }

@@ -66,7 +66,7 @@ export function readLedger(path: string): readonly LedgerEntry[] {
 /** The version of the ledger that this program writes. */
 export const LEDGER_VERSION = LEDGER_MIGRATIONS.length;
 
-/** Makes the ledger readable for the version before this one. No executor may run. */
+/** Makes the ledger readable for the version before this one. Throws `already-exists` while an executor has it open. */
 export function stepLedgerBack(path: string): void {
   stepStoredBack(path, LEDGER_MIGRATIONS);
 }

@@ -139,6 +139,15 @@ describe("a ledger of this version", () => {
     again.close();
   });
 
+  it("takes no step back under a program that has it open", () => {
+    const ledger = openLedger(path);
+
+    expect(() => stepLedgerBack(path)).toThrow(expect.objectContaining({ code: "already-exists" }));
+    ledger.saveRecord(podRecord());
+    ledger.close();
+    stepLedgerBack(path);
+  });
+
   it("takes no second step back", () => {
     openLedger(path).close();
     stepLedgerBack(path);
