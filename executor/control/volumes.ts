@@ -6,12 +6,15 @@ import { AppError } from "../../protocol/errors.ts";
 import type { volumeRoutes } from "../../protocol/host-api/volumes.ts";
 import type { BackupProgress, VolumeId, VolumeView } from "../../protocol/volume.ts";
 import type { Backups } from "../storage/backup/backups.ts";
+import type { VolumeCopies } from "../storage/volumes/copies.ts";
 import type { Volumes } from "../storage/volumes/volumes.ts";
 import type { HostOperator } from "./server.ts";
 
 export interface VolumesControl {
-  readonly volumes: Volumes;
-  readonly backups: Backups;
+  readonly volumes: Pick<Volumes, "list" | "bookedBytes" | "create" | "grow" | "remove"> & {
+    readonly copies: Pick<VolumeCopies, "snapshot" | "snapshots" | "removeSnapshot">;
+  };
+  readonly backups: Pick<Backups, "backup" | "restore">;
 }
 
 export function volumeHandlers({ volumes, backups }: VolumesControl): Handlers<typeof volumeRoutes, HostOperator> {
@@ -52,7 +55,7 @@ export function volumeHandlers({ volumes, backups }: VolumesControl): Handlers<t
   };
 }
 
-async function viewOf(volumes: Volumes, volumeId: VolumeId): Promise<VolumeView> {
+async function viewOf(volumes: VolumesControl["volumes"], volumeId: VolumeId): Promise<VolumeView> {
   const view = (await volumes.list()).find((each) => each.volumeId === volumeId);
   if (view === undefined) throw new AppError("volume-not-found");
   return view;
