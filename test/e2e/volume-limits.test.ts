@@ -1,10 +1,11 @@
 /** What a volume may take of the disk: not more than was promised, and not less. */
 
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import { imageBytesFor, mkfsOptions } from "../../executor/storage/volumes/geometry.ts";
 import { linuxTools } from "../../executor/storage/volumes/linux-tools.ts";
 import { pathsOf } from "../../executor/storage/volumes/record.ts";
 import { podId } from "../support/builders.ts";
@@ -79,5 +80,28 @@ describe("demand 14: what a volume may take", () => {
     expect(await viewOf(volumes)).toMatchObject({ growing: false, sizeBytes: 200 * MIB });
     expect(await linuxTools().freeBytes(path)).toBeGreaterThan(198 * MIB);
     expect(await readFile(join(path, "marker"), "utf8")).toBe("before");
+  });
+
+  it("demand 14: what mkfs.ext4 and the kernel leave free is what was promised, and at most 1 % more, for every size", async () => {
+    const { root } = await volumesFolder();
+    const mountpoint = join(root, "mnt");
+    await mkdir(mountpoint, { recursive: true });
+    const sizes = [64, 65, 100, 127, 128, 511, 512, 1_000, 4_096, 10_240, 32_768, 102_400, 1_048_576, 16_000_000];
+    for (const bytes of sizes.map((mebibytes) => mebibytes * MIB)) {
+      const image = join(root, "image");
+      const tools = linuxTools();
+
+      await tools.format(image, { bytes: imageBytesFor(bytes, bytes), mkfs: mkfsOptions(bytes, true) }, SIGNAL);
+      await tools.mount(image, mountpoint, SIGNAL);
+      const excess = (await tools.freeBytes(mountpoint)) / bytes - 1;
+      await tools.unmount(mountpoint, SIGNAL);
+      await rm(image);
+
+      expect({ bytes, isEnough: excess >= 0, isTooMuch: excess > 0.01 }).toEqual({
+        bytes,
+        isEnough: true,
+        isTooMuch: false,
+      });
+    }
   });
 });
