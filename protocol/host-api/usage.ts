@@ -8,8 +8,7 @@ import { SignedSeal, UsageLine, UsageQuery, UsageTotal, UsageVerdict } from "../
 import { Nothing } from "../validator-api.ts";
 
 /** `head`: where the chain ends now, signed; to be noted elsewhere. */
-export const UsageSummary = z.strictObject({ totals: z.array(UsageTotal), head: SignedSeal.optional() });
-export type UsageSummary = z.infer<typeof UsageSummary>;
+const UsageSummary = z.strictObject({ totals: z.array(UsageTotal), head: SignedSeal.optional() });
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 

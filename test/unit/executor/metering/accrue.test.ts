@@ -57,7 +57,7 @@ const exited = (fault: MeterState["fault"], endedAt: number): MeterState => ({
   fault,
 });
 
-describe("usage", () => {
+describe("demand 31: an interval of usage", () => {
   it("is unbilled from the first probe that failed, not from the one that made sure", () => {
     const found = lines(
       { at: 0 },
