@@ -7,14 +7,15 @@ import {
   type AcceleratorReading,
   type Accelerators,
   type HealthReason,
+  type SourceState,
   type UnavailableReason,
 } from "../../protocol/accelerator.ts";
 import { GpuUuid } from "../../protocol/ids.ts";
-import { memoryFaults, missingDevice, mismatchFaults, silenceFault } from "./faults.ts";
+import { memoryFaults, missingDevice, mismatchFaults, rasFaults, silenceFault } from "./faults.ts";
 import { isUnavailable, knownOr } from "./known.ts";
 import { healthOf, mergeReadings } from "./merge.ts";
 import { pairsOf } from "./pairs.ts";
-import type { SourceReading } from "./source.ts";
+import type { PairReading, SourceReading } from "./source.ts";
 import type { SysfsReading } from "./sysfs/source.ts";
 
 export interface Looks {
@@ -28,7 +29,12 @@ export interface Looks {
 }
 
 export function compose({ at, sysfs, nvidia, supplements, last }: Looks): Accelerators {
-  const sources = [...(nvidia === undefined ? [] : [nvidia]), sysfs, ...supplements];
+  const onBus = new Set(sysfs.readings.map(({ pciAddress }) => knownOr(pciAddress, "")));
+  const added = supplements.map((one) => ({
+    ...one,
+    readings: one.readings.filter(({ pciAddress }) => onBus.has(knownOr(pciAddress, "nowhere"))),
+  }));
+  const sources = [...(nvidia === undefined ? [] : [nvidia]), sysfs, ...added];
   const groups = groupByDevice(sources.flatMap(({ readings }) => readings));
   const faults = { nvidia, mismatch: mismatchFaults(sysfs.nvidiaModule, sysfs.nvidiaLibrary), sysfs: sysfs.unlisted };
   const present = withUniqueKeys(groups.map((readings) => deviceOf(readings, faults)));
@@ -40,6 +46,21 @@ export function compose({ at, sysfs, nvidia, supplements, last }: Looks): Accele
     sources: sources.flatMap(({ state, before = [] }) => [...before, state]),
   };
 }
+
+export interface Captured {
+  readonly at: string;
+  readonly readings: readonly AcceleratorReading[];
+  readonly pairs: readonly PairReading[];
+  readonly sources: readonly SourceState[];
+}
+
+/** A picture from captures alone, of a host whose bus nobody saw. */
+export function composeCaptured({ at, readings, pairs, sources }: Captured): Accelerators {
+  const gpus = withUniqueKeys(groupByDevice(readings).map((group) => deviceOf(group, NO_FAULTS)));
+  return { at, gpus, pairs: pairsOf({ gpus, places: [], pairs }), sources: [...sources] };
+}
+
+const NO_FAULTS: Faults = { nvidia: undefined, mismatch: [], sysfs: undefined };
 
 /** By place; a reading without one goes to the device with its UUID. */
 function groupByDevice(readings: readonly AcceleratorReading[]): AcceleratorReading[][] {
@@ -80,7 +101,7 @@ function deviceOf(readings: readonly AcceleratorReading[], faults: Faults): Acce
       !faults.nvidia.readings.some(({ uuid }) => readings.some((one) => one.uuid === uuid));
     if (isSilent && faults.nvidia !== undefined)
       reasons.push(silenceFault(faults.nvidia.state, faults.nvidia.unlisted));
-    else reasons.push(...memoryFaults(gpu));
+    else reasons.push(...memoryFaults(gpu), ...rasFaults(gpu));
   }
   if (isNvidia) reasons.push(...faults.mismatch);
   if (!isNvidia && faults.sysfs !== undefined) reasons.push(faults.sysfs);

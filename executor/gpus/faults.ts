@@ -26,6 +26,22 @@ export function memoryFaults({ memory: { totalBytes } }: Pick<Accelerator, "memo
   ];
 }
 
+/** AMD's own rule: an error that was not corrected, in whatever part of the device, makes it unhealthy. */
+export function rasFaults({
+  vendor,
+  ecc: { uncorrectedVolatile },
+}: Pick<Accelerator, "vendor" | "ecc">): HealthReason[] {
+  const errors = knownOr(uncorrectedVolatile, 0);
+  if (vendor !== "amd" || errors === 0) return [];
+  return [
+    {
+      code: "ras-uncorrectable",
+      message: `The device counts ${errors} uncorrectable errors since its driver was loaded.`,
+      fence: true,
+    },
+  ];
+}
+
 /** Of a device that the bus shows and that its vendor's source does not speak of. */
 export function silenceFault(state: SourceState, unlisted: HealthReason | undefined): HealthReason {
   const detail = state.detail === undefined ? "" : ` ${state.detail}`;

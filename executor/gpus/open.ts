@@ -5,9 +5,11 @@ import { dirname, isAbsolute } from "node:path";
 
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
+import { AMD_SMI, ROCM_SMI } from "./amd/tools.ts";
 import { DoomedChildren } from "./children/doomed.ts";
 import { linuxGroups, type ProcessGroups } from "./children/groups.ts";
 import type { GpusConfig } from "./config.ts";
+import { HL_SMI, XPU_SMI } from "./intel/tools.ts";
 import type { GpuInventory } from "./inventory.ts";
 import { LiveInventory } from "./live.ts";
 import { NodeSmiSource } from "./nvidia/node-smi/source.ts";
@@ -17,12 +19,15 @@ import { NvidiaSmiSource } from "./nvidia/smi/source.ts";
 import { NvidiaSource } from "./nvidia/source.ts";
 import { simulatedGpus } from "./simulated.ts";
 import { SysfsSource } from "./sysfs/source.ts";
+import { firstOf, type ToolDialect, ToolSource } from "./tool-source.ts";
 
 export interface OpenOptions extends GpusConfig {
   /** Keeps the UUIDs of simulated GPUs of two hosts apart. */
   readonly seed: string;
   /** Of sysfs and procfs; `/` when left out. */
   readonly root?: string;
+  /** Files of the other vendors' tools, by their names; looked for on the usual path when left out. */
+  readonly tools?: Readonly<Record<string, string>>;
   /** Further environment of the children that read NVIDIA's devices. */
   readonly nvidiaEnv?: Readonly<Record<string, string>>;
 }
@@ -54,6 +59,8 @@ export function openLive(options: OpenOptions, parts: OpenParts): LiveInventory 
   const { clock, log, random, groups = linuxGroups() } = parts;
   // Of each driver's children on its own: one that NVIDIA's holds says nothing of AMD's.
   const children = () => ({ doomed: new DoomedChildren({ groups, clock }), clock, random });
+  const tool = (name: string, dialect: ToolDialect): ToolSource =>
+    new ToolSource({ name, file: options.tools?.[name] ?? name, dialect }, children());
   const { nvidiaSmi, nvmlLibrary, nvidiaEnv = {}, root = "/" } = options;
   const nvidia = children();
   const path = isAbsolute(nvidiaSmi) ? `${dirname(nvidiaSmi)}:${USUAL_PATH}` : USUAL_PATH;
@@ -71,7 +78,10 @@ export function openLive(options: OpenOptions, parts: OpenParts): LiveInventory 
           new NodeSmiSource({ path, env: nvidiaEnv }, nvidia),
         ],
       ),
-      supplements: [],
+      supplements: [
+        { vendor: "amd", source: firstOf([tool("amd-smi", AMD_SMI), tool("rocm-smi", ROCM_SMI)]) },
+        { vendor: "intel", source: firstOf([tool("xpu-smi", XPU_SMI), tool("hl-smi", HL_SMI)]) },
+      ],
       clock,
       log,
     },

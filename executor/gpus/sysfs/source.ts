@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 
 import { z } from "zod";
 
-import { Accelerator, GpuPair, type HealthReason } from "../../../protocol/accelerator.ts";
+import { GpuPair, type HealthReason } from "../../../protocol/accelerator.ts";
 import { type WorkerParts, WorkerProcess } from "../children/worker-process.ts";
+import { soundReadings } from "../sound.ts";
 import type { SourceReading } from "../source.ts";
 
 export interface SysfsReading extends SourceReading {
@@ -18,7 +19,7 @@ export interface SysfsReading extends SourceReading {
 }
 
 const Scan = z.strictObject({
-  readings: z.array(Accelerator),
+  readings: z.array(z.unknown()).transform(soundReadings),
   pairs: z.array(GpuPair.omit({ a: true, b: true }).extend({ a: z.string(), b: z.string() })),
   places: z.array(z.strictObject({ address: z.string(), path: z.string().optional(), numaNode: z.int().optional() })),
   nvidiaModule: z.string().optional(),

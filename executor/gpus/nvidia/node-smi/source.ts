@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import type { SourceState } from "../../../../protocol/accelerator.ts";
 import { type WorkerParts, WorkerProcess } from "../../children/worker-process.ts";
+import { soundReadings } from "../../sound.ts";
 import { type Depth, type GpuSource, nothingRead, type SourceReading } from "../../source.ts";
 import { readLog } from "../xml/log.ts";
 
@@ -51,7 +52,7 @@ function readingsOf(value: unknown): SourceReading {
   const log = readLog(value);
   if (log === undefined)
     return nothingRead({ name: NAME, state: "failed", detail: "nvidia-smi printed nothing of use." });
-  const readings = log.readings.map((reading) => ({ ...reading, partitions: [], sources: [NAME] }));
+  const readings = soundReadings(log.readings.map((reading) => ({ ...reading, partitions: [], sources: [NAME] })));
   return { ...nothingRead({ name: NAME, state: "ok" }), readings };
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 
-import { Accelerator } from "../../../../protocol/accelerator.ts";
+import { soundReading } from "../../sound.ts";
 
 export const NvmlRequest = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()), events: z.boolean().default(true) }),
@@ -22,9 +22,14 @@ export const NvmlOpened = z.union([
 /** How many there are, by their indices: some may not answer. */
 export const NvmlDevices = z.strictObject({ count: z.int().nonnegative() });
 
+function refuse(context: z.core.$RefinementCtx): never {
+  context.addIssue("It is no reading of a device.");
+  return z.NEVER;
+}
+
 /** `late`: it did not answer yet, for so many milliseconds; `nameless`: neither UUID nor place could be read. */
 export const NvmlRead = z.union([
-  z.strictObject({ reading: Accelerator }),
+  z.strictObject({ reading: z.unknown().transform((reading, context) => soundReading(reading) ?? refuse(context)) }),
   z.strictObject({ late: z.number() }),
   z.strictObject({ nameless: z.string() }),
 ]);

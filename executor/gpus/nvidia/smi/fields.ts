@@ -6,8 +6,6 @@ import type { AcceleratorReading, HealthReason, Known, ThrottleReason } from "..
 import { GpuUuid } from "../../../../protocol/ids.ts";
 import { firstKnown, isUnavailable, knownOr, mapKnown, unavailable } from "../../known.ts";
 import { pciAddress } from "../../pci-address.ts";
-import { throttleReasonsOf } from "../throttle.ts";
-import type { SmiTable } from "./table.ts";
 import {
   bytesValue,
   countValue,
@@ -18,7 +16,9 @@ import {
   percentValue,
   recoveryValue,
   textValue,
-} from "./values.ts";
+} from "../../values.ts";
+import { throttleReasonsOf } from "../throttle.ts";
+import type { SmiTable } from "./table.ts";
 
 const ALTERNATIVES: readonly (readonly string[])[] = [
   ["uuid", "gpu_uuid"],

@@ -7,8 +7,8 @@ import { stripVTControlCharacters } from "node:util";
 import type { AcceleratorReading, GpuProcess, Known, Partition, PciPath } from "../../../../protocol/accelerator.ts";
 import { GpuUuid } from "../../../../protocol/ids.ts";
 import { isUnavailable, unavailable } from "../../known.ts";
+import { bytesValue } from "../../values.ts";
 import { parseTable } from "./table.ts";
-import { bytesValue } from "./values.ts";
 
 export interface ListedGpu {
   readonly index: number;

@@ -8,6 +8,7 @@ import type { SourceState } from "../../../../protocol/accelerator.ts";
 import type { DoomedChildren } from "../../children/doomed.ts";
 import { runTool, type ToolOutcome } from "../../children/tool.ts";
 import { knownOr } from "../../known.ts";
+import { soundReadings } from "../../sound.ts";
 import { type Depth, type GpuSource, nothingRead, type PairReading, type SourceReading } from "../../source.ts";
 import { columnsFor, isCut, readingsOf } from "./fields.ts";
 import { parseList, parseProcesses, parseTopology, PROCESS_COLUMNS, withLists } from "./lists.ts";
@@ -82,7 +83,7 @@ export class NvidiaSmiSource implements GpuSource {
     this.#pairs ??= await this.#readPairs(readings, signal);
     return {
       ...nothingRead(state),
-      readings: readings.map((reading) => withLists(reading, lists)),
+      readings: soundReadings(readings.map((reading) => withLists(reading, lists))),
       pairs: this.#pairs,
     };
   }

@@ -4,8 +4,8 @@
  */
 import type { AcceleratorReading, Known } from "../../../../protocol/accelerator.ts";
 import { firstKnown, unavailable } from "../../known.ts";
-import { countValue, flagValue } from "../smi/values.ts";
-import { type Node, text } from "./node.ts";
+import { type Node, text } from "../../node.ts";
+import { countValue, flagValue } from "../../values.ts";
 
 function sum(values: readonly Known<number>[]): Known<number> {
   const known = values.filter((value) => typeof value === "number");

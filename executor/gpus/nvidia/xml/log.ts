@@ -11,8 +11,8 @@ import type {
 } from "../../../../protocol/accelerator.ts";
 import { GpuUuid } from "../../../../protocol/ids.ts";
 import { firstKnown, isUnavailable, unavailable } from "../../known.ts";
+import { all, at, isBlock, type Node, text } from "../../node.ts";
 import { pciAddress } from "../../pci-address.ts";
-import { migOf } from "../smi/fields.ts";
 import {
   bytesValue,
   countValue,
@@ -23,9 +23,9 @@ import {
   percentValue,
   recoveryValue,
   textValue,
-} from "../smi/values.ts";
+} from "../../values.ts";
+import { migOf } from "../smi/fields.ts";
 import { eccOf, rowsOf } from "./errors.ts";
-import { all, at, isBlock, type Node, text } from "./node.ts";
 
 /** Undefined where it is no such log. */
 export function readLog(

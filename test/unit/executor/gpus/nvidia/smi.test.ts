@@ -15,7 +15,7 @@ import {
   percentValue,
   recoveryValue,
   textValue,
-} from "../../../../../executor/gpus/nvidia/smi/values.ts";
+} from "../../../../../executor/gpus/values.ts";
 
 const MIB = 2 ** 20;
 

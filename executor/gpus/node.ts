@@ -1,5 +1,5 @@
 /**
- * Walking a parsed XML document whose shape nobody promises: blocks may be texts, lists may be single, names may be missing.
+ * Walking a parsed document whose shape nobody promises: blocks may be texts, lists may be single, names may be missing.
  */
 export type Node = unknown;
 

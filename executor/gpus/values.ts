@@ -1,12 +1,12 @@
 /**
- * Values as nvidia-smi writes them: numbers with a unit, yes and no, and a dozen ways to say that there is none. Pure.
+ * Values as the vendors' tools write them: numbers with a unit, yes and no, and a dozen ways to say that there is none. Pure.
  */
-import type { Known, RecoveryAction, UnavailableReason } from "../../../../protocol/accelerator.ts";
-import { isUnavailable, mapKnown, unavailable } from "../../known.ts";
+import type { Known, RecoveryAction, UnavailableReason } from "../../protocol/accelerator.ts";
+import { isUnavailable, mapKnown, unavailable } from "./known.ts";
 
 /** The first that fits counts. */
 const NO_VALUE: readonly (readonly [pattern: RegExp, reason: UnavailableReason])[] = [
-  [/^(n\/a|not supported|none|unknown)?$/i, "not-supported"],
+  [/^(n\/a\b.*|not supported|none|unknown)?$/i, "not-supported"],
   [/deprecated/i, "deprecated"],
   [/is lost|fallen off/i, "lost"],
   [/requires? reset/i, "reset-required"],
