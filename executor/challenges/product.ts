@@ -13,6 +13,8 @@ import type { DeviceMemory, Session } from "./opencl/session.ts";
 
 /** Multiplications of one launch: some 50 ms of a data-centre GPU. */
 const LAUNCH_MULTIPLICATIONS = 2 ** 38;
+/** Reads of one launch of walks. */
+const LAUNCH_READS = 2 ** 28;
 /** Columns of A that are made at a time where it is not kept. */
 const STRIP = 512;
 
@@ -127,13 +129,16 @@ export class Product {
   /** Where each walker's walk over C ends. */
   async walk({ walkers, steps, key }: { walkers: number; steps: number; key: MatrixKey }): Promise<Uint32Array> {
     const { rows, columns } = this.#shape;
-    const ends = this.#session.allocate(walkers * WORD_BYTES);
+    const states = this.#session.allocate(walkers * WORD_BYTES);
     const slabs = Array.from({ length: MAX_SLABS }, (_, index) => this.#c[index] ?? at(this.#c, 0));
-    const args = [...slabs, at(this.#rowSpans, 0).count, rows, columns, steps, key.a, key.b, ends];
-    this.#session.launch("walk", { args, global: [walkers] });
-    await this.#session.settle();
-    const words = wordsOf(await this.#session.read(ends));
-    this.#session.release(ends);
+    const place = [...slabs, at(this.#rowSpans, 0).count, rows, columns];
+    for (const { from, count } of spans(steps, Math.ceil(LAUNCH_READS / walkers))) {
+      const args = [...place, from, from + count, key.a, key.b, states];
+      this.#session.launch("walk", { args, global: [walkers] });
+      await this.#session.settle();
+    }
+    const words = wordsOf(await this.#session.read(states));
+    this.#session.release(states);
     return words;
   }
 

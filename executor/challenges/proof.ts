@@ -2,7 +2,7 @@
  * The two halves of a proof on one device: what is done before anything is revealed, and the one answer after.
  */
 import { encodeWords } from "../../protocol/challenge/bytes.ts";
-import { type MerkleTree, merkleTree } from "../../protocol/challenge/merkle.ts";
+import { type MerkleTree, merkleTree, productDigests } from "../../protocol/challenge/merkle.ts";
 import type { GpuResult, OpenedRow } from "../../protocol/challenge/messages.ts";
 import { factors, nextSeed, type Questions } from "../../protocol/challenge/seeds.ts";
 import type { ComputeTask, GpuTask, MemoryTask } from "../../protocol/challenge/task.ts";
@@ -59,7 +59,7 @@ async function beginCompute(product: Product, task: ComputeTask, firstSeed: Uint
           })),
         );
       }
-      return { kind: "compute", product: encodeWords(timesVectors), opened };
+      return { kind: "compute", product: productDigests(timesVectors).toString("base64"), opened };
     },
   };
 }

@@ -1,10 +1,12 @@
 /**
- * A tree of SHA-256 over the digests of a matrix's rows: one root commits to all of them, a path shows one.
+ * What stands for much data: a tree of SHA-256 over the digests of a matrix's rows, of which one root commits to all rows and a
+ * path shows one; and digests of products with vectors.
  * The digest of a row is that of its bytes; leaves that are missing to a power of two are zero.
  */
 import { createHash, hash } from "node:crypto";
 
 import { DIGEST_BYTES, WORD_BYTES } from "./bytes.ts";
+import { VECTORS } from "./wasm.ts";
 
 /** Before two digests; makes the input of a node one byte longer than any number of whole words. */
 const NODE = Uint8Array.of(1);
@@ -19,6 +21,18 @@ export function rowDigest(words: Uint32Array): Buffer {
   return createHash("sha256")
     .update(new Uint8Array(words.buffer, words.byteOffset, words.length * WORD_BYTES))
     .digest();
+}
+
+/** How many rows' words of C r one digest tells. */
+export const ROWS_PER_DIGEST = 1024;
+
+/** SHA-256 of each run of rows of a product with four vectors, one behind the other. */
+export function productDigests(product: Uint32Array): Buffer {
+  const words = VECTORS * ROWS_PER_DIGEST;
+  const runs = Array.from({ length: Math.ceil(product.length / words) }, (_, run) =>
+    rowDigest(product.subarray(run * words, (run + 1) * words)),
+  );
+  return Buffer.concat(runs);
 }
 
 export interface MerkleTree {

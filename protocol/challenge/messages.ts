@@ -8,7 +8,7 @@ import { z } from "zod";
 
 import { GpuUuid, Hotkey, Instant } from "../ids.ts";
 import { base64, Digest, DIGEST_BYTES } from "./bytes.ts";
-import { pathLength } from "./merkle.ts";
+import { pathLength, ROWS_PER_DIGEST } from "./merkle.ts";
 import { GpuTask } from "./task.ts";
 
 const MAX_GPUS = 16;
@@ -16,7 +16,7 @@ const MAX_ROUNDS = 16;
 const MAX_OPENINGS = 128;
 const MAX_PATH_BYTES = DIGEST_BYTES * pathLength(2 ** 26);
 const MAX_ROW_BYTES = 4 * 2 ** 16;
-const MAX_PRODUCT_BYTES = 48 * 2 ** 20;
+const MAX_PRODUCT_BYTES = (DIGEST_BYTES * 2 ** 26) / ROWS_PER_DIGEST;
 const MAX_STATES_BYTES = 4 * 2 ** 20;
 const Deadline = z
   .int()
@@ -69,8 +69,8 @@ export type OpenedRow = z.infer<typeof OpenedRow>;
 
 export const ComputeResult = z.strictObject({
   kind: z.literal("compute"),
-  /** The last round's C times the four vectors: four words for each row. */
-  product: base64(16, MAX_PRODUCT_BYTES),
+  /** The last round's C times the four vectors, told by the digest of each run of rows: the verifier knows what it must be. */
+  product: base64(DIGEST_BYTES, MAX_PRODUCT_BYTES),
   /** By round, and in each in the order that the secret gives. */
   opened: z.array(z.array(OpenedRow).max(MAX_OPENINGS)).max(MAX_ROUNDS),
 });

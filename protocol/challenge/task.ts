@@ -5,13 +5,13 @@
 import { z } from "zod";
 
 import { WORD_BYTES } from "./bytes.ts";
-import { VECTORS } from "./wasm.ts";
 
 /** Every side of every matrix is a multiple of this, so that the prover needs no edge cases. */
 export const TILE = 128;
 const MAX_ROWS = 2 ** 26;
 const MAX_SIDE = 2 ** 16;
-const MAX_ANSWER_BYTES = 48 * 2 ** 20;
+/** So that an answer is no longer than 8 MiB in base64. */
+const MAX_OPENED_BYTES = 5 * 2 ** 20;
 
 const Side = z.int().min(TILE).max(MAX_SIDE).multipleOf(TILE);
 
@@ -27,7 +27,7 @@ export const ComputeTask = z
     /** Rows of each product that are to be shown. */
     openings: z.int().min(1).max(TILE),
   })
-  .refine((task) => computeAnswerBytes(task) <= MAX_ANSWER_BYTES, "the answer would be too long");
+  .refine((task) => openedBytes(task) <= MAX_OPENED_BYTES, "the answer would be too long");
 export type ComputeTask = z.infer<typeof ComputeTask>;
 
 export const MemoryTask = z.strictObject({
@@ -66,9 +66,9 @@ export function heldBytes(task: GpuTask): number {
   return WORD_BYTES * (rows * columns + (task.kind === "compute" ? inner * (rows + columns) : 0));
 }
 
-/** Without what base64 adds to it. */
-function computeAnswerBytes(task: Shape & { readonly rounds: number; readonly openings: number }): number {
-  return WORD_BYTES * (VECTORS * task.rows + task.rounds * task.openings * task.columns);
+/** Of the rows that are shown, over all rounds. */
+function openedBytes(task: { readonly columns: number; readonly rounds: number; readonly openings: number }): number {
+  return WORD_BYTES * task.rounds * task.openings * task.columns;
 }
 
 const LARGEST_SIDE = 16_384;

@@ -2,8 +2,8 @@
  * Checks the answer to `compute` without multiplying matrices: C r = A (B r) for four random vectors, and in each round the rows
  * that were asked for against both that product and the commitment. Runs for seconds; docs/challenges.md has the proof.
  */
-import { decodeWords, hexBytes } from "./bytes.ts";
-import { isBelowRoot, rowDigest } from "./merkle.ts";
+import { decodeWords, DIGEST_BYTES, hexBytes } from "./bytes.ts";
+import { isBelowRoot, productDigests, rowDigest, ROWS_PER_DIGEST } from "./merkle.ts";
 import type { ComputeResult, OpenedRow } from "./messages.ts";
 import { timesVectors, wordsTimesVectors } from "./multiply.ts";
 import { type Factors, factors, type Questions, roundSeeds } from "./seeds.ts";
@@ -31,9 +31,10 @@ interface Round {
 
 /** Blocks for the time of the work: some 2 s for matrices of 24 GiB. */
 export function verifyCompute({ task, seed, roots, questions, result }: ComputeClaim): Verdict {
-  const product = decodeWords(result.product, VECTORS * task.rows);
-  if (roots.length !== task.rounds || result.opened.length !== task.rounds || product === undefined) {
-    return wrong("wrong-shape", "Not as many rounds or words as were asked for.");
+  const product = Buffer.from(result.product, "base64");
+  const runs = Math.ceil(task.rows / ROWS_PER_DIGEST);
+  if (roots.length !== task.rounds || result.opened.length !== task.rounds || product.length !== DIGEST_BYTES * runs) {
+    return wrong("wrong-shape", "Not as many rounds or digests as were asked for.");
   }
   const seeds = roundSeeds(seed, roots);
   for (const [index, root] of roots.entries()) {
@@ -69,15 +70,17 @@ function verifyOpened(task: ComputeTask, round: Round, questions: Questions, ope
   return RIGHT;
 }
 
-function verifyProduct(task: ComputeTask, round: Round, product: Uint32Array): Verdict {
-  const expected = timesVectors({ key: round.factors.a, rows: range(task.rows), columns: task.inner }, round.inner);
-  const wrongRows = new Set<number>();
-  for (const [index, word] of product.entries()) {
-    if (word !== expected[index]) wrongRows.add(Math.floor(index / VECTORS));
-  }
-  if (wrongRows.size === 0) return RIGHT;
-  const [first] = wrongRows;
-  return wrong("wrong-product", `${wrongRows.size} of ${task.rows} rows differ, the first is ${first}.`);
+function verifyProduct(task: ComputeTask, round: Round, told: Buffer): Verdict {
+  const product = timesVectors({ key: round.factors.a, rows: range(task.rows), columns: task.inner }, round.inner);
+  const expected = productDigests(product);
+  const wrongRuns = Array.from({ length: told.length / DIGEST_BYTES }, (_, run) => run).filter((run) => {
+    const [from, to] = [run * DIGEST_BYTES, (run + 1) * DIGEST_BYTES];
+    return !told.subarray(from, to).equals(expected.subarray(from, to));
+  });
+  const [first] = wrongRuns;
+  if (first === undefined) return RIGHT;
+  const from = first * ROWS_PER_DIGEST;
+  return wrong("wrong-product", `${wrongRuns.length} runs of rows differ, the first from row ${from}.`);
 }
 
 function* range(count: number): Generator<number> {

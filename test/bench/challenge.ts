@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { OpenClDevice } from "../../executor/challenges/opencl/devices.ts";
 import { encodeWords } from "../../protocol/challenge/bytes.ts";
 import { element, rowKey } from "../../protocol/challenge/matrix.ts";
-import { merkleTree, rowDigest } from "../../protocol/challenge/merkle.ts";
+import { merkleTree, productDigests, rowDigest } from "../../protocol/challenge/merkle.ts";
 import type { ComputeResult } from "../../protocol/challenge/messages.ts";
 import { productReader, timesVectors } from "../../protocol/challenge/multiply.ts";
 import { distinctBelow, type Factors, factors, gpuSeed, questions } from "../../protocol/challenge/seeds.ts";
@@ -128,7 +128,11 @@ function largeCompute(): VerifierRequest {
     words: encodeWords(shown[index]!),
     path: tree.path(row).toString("base64"),
   }));
-  const result: ComputeResult = { kind: "compute", product: encodeWords(product), opened: [opened] };
+  const result: ComputeResult = {
+    kind: "compute",
+    product: productDigests(product).toString("base64"),
+    opened: [opened],
+  };
   return { task, roots: [tree.root.toString("hex")], result, seed: seed.toString("hex"), gpu, reveal };
 }
 

@@ -136,12 +136,13 @@ __kernel void digest_rows(__global const uint *c, uint columns, __global uint *d
 
 const slabs = Array.from({ length: MAX_SLABS }, (_, index) => `slab${index}`);
 
+/** Steps `from` to `to` of every walk; the first launch begins them. */
 const WALK = `
 __kernel void walk(${slabs.map((slab) => `__global const uint *${slab}`).join(", ")}, uint slab_rows, uint rows, uint columns,
-                   uint steps, uint key_a, uint key_b, __global uint *ends) {
+                   uint from, uint to, uint key_a, uint key_b, __global uint *states) {
   const uint walker = get_global_id(0), own = mix32(walker ^ key_b);
-  uint state = mix32(walker ^ key_a);
-  for (uint step = 0; step < steps; step++) {
+  uint state = from == 0 ? mix32(walker ^ key_a) : states[walker];
+  for (uint step = from; step < to; step++) {
     const uint row = state % rows, column = mix32(state ^ own) % columns;
     __global const uint *slab = slab0;
     switch (row / slab_rows) {
@@ -149,7 +150,7 @@ ${slabs.map((slab, index) => `      case ${index}: slab = ${slab}; break;`).join
     }
     state = mix32((state ^ slab[(size_t)(row % slab_rows) * columns + column]) + own + step * ${GOLDEN}u);
   }
-  ends[walker] = state;
+  states[walker] = state;
 }
 `;
 

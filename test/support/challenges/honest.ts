@@ -8,7 +8,7 @@ import { generateEd25519, verifyEd25519 } from "../../../common/ed25519.ts";
 import { devHotkey, verifySignature } from "../../../common/hotkey.ts";
 import { encodeWords } from "../../../protocol/challenge/bytes.ts";
 import { element, type MatrixKey, rowKey } from "../../../protocol/challenge/matrix.ts";
-import { type MerkleTree, merkleTree, rowDigest } from "../../../protocol/challenge/merkle.ts";
+import { type MerkleTree, merkleTree, productDigests, rowDigest } from "../../../protocol/challenge/merkle.ts";
 import {
   type AnswerBody,
   type Answer,
@@ -156,7 +156,7 @@ export function answerFrom(held: readonly Held[], task: ComputeTask, questions: 
   const last = held.at(-1)!;
   return {
     kind: "compute",
-    product: encodeWords(timesVectorsPlainly(last.c, task, questions.vectors(held.length - 1, task.columns))),
+    product: toldProduct(timesVectorsPlainly(last.c, task, questions.vectors(held.length - 1, task.columns))),
     opened: held.map(({ c, tree }, round) =>
       questions.rows(round, task.openings, task.rows).map((row) => ({
         words: encodeWords(rowOf(c, row, task.columns)),
@@ -164,6 +164,10 @@ export function answerFrom(held: readonly Held[], task: ComputeTask, questions: 
       })),
     ),
   };
+}
+
+export function toldProduct(product: Uint32Array): string {
+  return productDigests(product).toString("base64");
 }
 
 export function timesVectorsPlainly(c: Uint32Array, { rows, columns }: Shape, vectors: Uint32Array): Uint32Array {

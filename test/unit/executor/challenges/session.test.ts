@@ -1,23 +1,11 @@
 /** What drivers answer becomes a code: a library that is played, for the answers that no real one gives on demand. */
 import { describe, expect, it } from "vitest";
 
-import type { FoundDevice } from "../../../../executor/challenges/opencl/devices.ts";
-import type { OpenCl, OpenClArgument } from "../../../../executor/challenges/opencl/functions.ts";
+import type { OpenClArgument } from "../../../../executor/challenges/opencl/functions.ts";
 import { SOURCE } from "../../../../executor/challenges/opencl/kernels.ts";
 import { check } from "../../../../executor/challenges/opencl/library.ts";
 import { Session } from "../../../../executor/challenges/opencl/session.ts";
-
-const device: FoundDevice = {
-  handle: 1,
-  index: 0,
-  platform: "played",
-  name: "played",
-  driver: "0",
-  vendorId: "0000",
-  isCpu: false,
-  memoryBytes: 1_000,
-  maxAllocationBytes: 1_000,
-};
+import { played, playedDevice as device } from "../../../support/challenges/played-opencl.ts";
 
 describe("a session", () => {
   it("whose kernels do not build says build-failed, with the end of the compiler's log", async () => {
@@ -107,18 +95,6 @@ describe("the kernels", () => {
     expect(SOURCE).not.toMatch(/\b(float|double|half|native_)/);
   });
 });
-
-type Play = Readonly<Record<string, (args: readonly OpenClArgument[]) => number>>;
-
-function played(play: Play): OpenCl {
-  let handles = 100;
-  const call = (name: string, args: readonly OpenClArgument[]): number => play[name]?.(args) ?? 0;
-  return {
-    call: (name, ...args) => call(name, args),
-    callLong: async (name, ...args) => call(name, args),
-    make: () => ++handles,
-  };
-}
 
 function write(room: OpenClArgument | undefined, text: string): number {
   (room as Buffer).write(text);
