@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { loadConfig } from "../common/config-file.ts";
+import { GpusConfig } from "./gpus/config.ts";
 import { ImagesConfig } from "./images/config.ts";
 import { IsolationConfig } from "./isolation/config.ts";
 import { MeteringConfig } from "./metering/config.ts";
@@ -38,7 +39,7 @@ export const ExecutorConfig = z.strictObject({
     })
     .prefault({}),
   isolation: IsolationConfig.prefault({}),
-  gpus: z.strictObject({ simulate: z.string().default("") }).prefault({}),
+  gpus: GpusConfig.prefault({}),
   images: ImagesConfig.prefault({}),
   strays: StraysConfig,
   metering: MeteringConfig.prefault({}),
