@@ -81,6 +81,11 @@ export class LiveInventory implements GpuInventory {
     waited.abort();
   }
 
+  lookWhole(before?: Accelerators): Promise<Accelerators> {
+    this.#snapshot ??= before;
+    return this.look("full");
+  }
+
   /** One look, after the one that is under way. Rejects only when the inventory is closed. */
   look(depth: Depth): Promise<Accelerators> {
     const look = this.#before.then(() => this.#look(depth));

@@ -5,6 +5,7 @@ import { dirname, isAbsolute } from "node:path";
 
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
+import type { Accelerators } from "../../protocol/accelerator.ts";
 import { AMD_SMI, ROCM_SMI } from "./amd/tools.ts";
 import { DoomedChildren } from "./children/doomed.ts";
 import { linuxGroups, type ProcessGroups } from "./children/groups.ts";
@@ -41,6 +42,8 @@ export interface OpenParts {
 
 export interface OpenInventory extends GpuInventory {
   start(): Promise<void>;
+  /** Without a start: one whole look, in which those of `before` that are gone are kept. */
+  lookWhole(before?: Accelerators): Promise<Accelerators>;
   close(): Promise<void>;
 }
 

@@ -85,6 +85,10 @@ export class SimulatedInventory implements GpuInventory {
 
   async start(): Promise<void> {}
 
+  async lookWhole(): Promise<Accelerators> {
+    return this.#snapshot;
+  }
+
   async close(): Promise<void> {
     this.#listeners.clear();
   }
