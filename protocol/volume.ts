@@ -65,7 +65,7 @@ export const SnapshotView = z.strictObject({ snapshotId: SnapshotId, createdAt: 
 export type SnapshotView = z.infer<typeof SnapshotView>;
 
 /** Where backups are kept, as restic names it: a path, `s3:https://host/bucket/path`, `sftp:user@host:/path` or `rest:https://...`. */
-export const BackupRepository = z
+const BackupRepository = z
   .string()
   .max(1024)
   .regex(/^(?:\/|s3:(?:https?:\/\/)?[A-Za-z0-9]|sftp:(?:\/\/)?[A-Za-z0-9]|rest:https?:\/\/)[\x21-\x7e]*$/);

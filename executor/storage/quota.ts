@@ -1,8 +1,8 @@
 /**
  * Whether the engine can bound what a pod writes to its own disk, and by which number. Pure.
  *
- * The engine is asked by StorageOpt.size; it refuses that, or takes it in vain, on file systems that cannot count. ext4 is
- * never enough: overlay2 counts by XFS project quotas alone, and nobody may set ext4's on folders that the engine makes.
+ * The engine is asked by StorageOpt.size, which only some of its drivers keep; see docs/storage.md. ext4 is never enough:
+ * overlay2 counts by XFS project quotas alone.
  */
 import type { StorageInfo } from "../docker/runtime.ts";
 

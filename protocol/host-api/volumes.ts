@@ -31,12 +31,10 @@ const Key = z.base64().refine((text) => {
 const Named = { owner: Hotkey, name: VolumeName };
 
 /** One line of a backup: how far it is, or at last its id. */
-export const BackupLine = z.strictObject({ progress: BackupProgress.optional(), backupId: BackupId.optional() });
-export type BackupLine = z.infer<typeof BackupLine>;
+const BackupLine = z.strictObject({ progress: BackupProgress.optional(), backupId: BackupId.optional() });
 
 /** One line of a restore: how far it is, or at last the volume. */
-export const RestoreLine = z.strictObject({ progress: BackupProgress.optional(), volume: VolumeView.optional() });
-export type RestoreLine = z.infer<typeof RestoreLine>;
+const RestoreLine = z.strictObject({ progress: BackupProgress.optional(), volume: VolumeView.optional() });
 
 const common = { auth: "open", query: Nothing, status: 200 } as const;
 const OfVolume = z.strictObject({ volumeId: VolumeId });

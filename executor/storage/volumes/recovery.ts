@@ -13,6 +13,7 @@ import { pathsOf, readRecord, type VolumePaths, type VolumeRecord } from "./reco
 import { removeDrafts } from "./snapshots.ts";
 
 const GONE = ".gone-";
+const PATIENCE_MS = 2_000;
 
 export interface Found {
   readonly volumeId: VolumeId;
@@ -55,7 +56,7 @@ async function recover(
       await removeUnfinished(paths, deps, signal);
       return undefined;
     }
-    if ((await tools.mountAt(paths.mountpoint)) !== undefined) await tools.thaw(paths.mountpoint, signal);
+    if ((await tools.mountAt(paths.mountpoint)) !== undefined) await thaw(paths, deps, signal);
     if (record === undefined) return found("its record, volume.json, cannot be read");
     if (!isThere) return found("its disk.img is gone");
     await removeDrafts(paths);
@@ -65,6 +66,16 @@ async function recover(
     log.warn("a volume could not be looked after", { volumeId, error });
     return found(problem);
   }
+}
+
+/** A disk that hangs holds up no start: it is waited for a moment, and tried on. */
+async function thaw({ mountpoint }: VolumePaths, { tools, clock, log }: MountDeps, signal: AbortSignal): Promise<void> {
+  const done = new AbortController();
+  const thawed = tools
+    .thaw(mountpoint, signal)
+    .catch((error: unknown) => log.warn("writing to a volume may be held up", { mountpoint, error }))
+    .finally(() => done.abort());
+  await Promise.race([thawed, clock.sleep(PATIENCE_MS, AbortSignal.any([signal, done.signal])).catch(() => undefined)]);
 }
 
 /** The draft of an image may still be mounted. */
