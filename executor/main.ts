@@ -62,11 +62,11 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const kit = await buildPodKit({ stateDir: config.stateDir, signal: life.signal });
   const isolation = await makeIsolation(base, kit);
   const images = await startImageParts(base);
-  watch(base, { isolation, images });
   const { volumes, backups } = await startStorage(base);
   const metering = startMeter({ ...base, config: config.metering, stateDir: config.stateDir });
   life.add("meter", () => metering.close());
   const { meter } = metering;
+  watch(base, { isolation, images, meter });
   const pods = await startPods(base, { kit, images, isolation, volumes, meter });
   const strays = await startStrays(base, pods);
   const { engineVersion, gpus } = base.facts.value;
@@ -81,6 +81,9 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   life.add("lock", await lockFolder(config.stateDir));
   const ledger = openLedger(join(config.stateDir, "ledger.db"));
   life.add("ledger", () => ledger.close());
+  const { salvage, migrated } = ledger.opening;
+  if (salvage !== undefined) log.error("the ledger was damaged; what could be read was kept", { ...salvage });
+  if (migrated !== undefined) log.info("the ledger was brought to this version", { ...migrated });
   const bootId = await readBootId();
   const clock = keepClock({ ledger, bootId, log, life });
   const keys = await loadHostKeys(config.stateDir);
@@ -128,14 +131,20 @@ async function startImageParts(base: Base): Promise<ImageParts> {
   return images;
 }
 
+interface Watched {
+  readonly isolation: Isolation;
+  readonly images: ImageParts;
+  readonly meter: Meter;
+}
+
 /** What keeps the whole host from taking pods. */
-function watch(
-  base: Base,
-  { isolation, images }: { readonly isolation: Isolation; readonly images: ImageParts },
-): void {
+function watch(base: Base, { isolation, images, meter }: Watched): void {
   const looks = [
     lookFor("isolation-unavailable", (signal) => isolation.check(signal)),
-    { code: "disk-low" as const, look: async () => images.collector.pressure()?.message },
+    {
+      code: "disk-low" as const,
+      look: async () => (meter.isFailing ? "Usage cannot be stored." : images.collector.pressure()?.message),
+    },
   ];
   const watching = watchProblems(looks, base, base.life.signal);
   base.life.add("problems", () => watching.done);

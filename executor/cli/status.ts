@@ -14,7 +14,7 @@ import type { HostProblem } from "../../protocol/host.ts";
 import type { PodPhase } from "../../protocol/pod.ts";
 import { controlSocket, type ExecutorConfig } from "../config.ts";
 import { loadMembership } from "../link/membership.ts";
-import { openLedger } from "../pods/ledger.ts";
+import { readLedger } from "../pods/ledger.ts";
 
 const ASK_MS = 2_000;
 
@@ -53,16 +53,11 @@ async function askState(config: ExecutorConfig): Promise<HostState | undefined> 
 
 function readPods(path: string): ExecutorStatus["pods"] {
   if (!existsSync(path)) return [];
-  const ledger = openLedger(path);
-  try {
-    return ledger.readAll().entries.map(({ record, status }) => ({
-      podId: record.wanted.podId,
-      phase: status?.phase,
-      image: record.wanted.spec.image,
-    }));
-  } finally {
-    ledger.close();
-  }
+  return readLedger(path).map(({ record, status }) => ({
+    podId: record.wanted.podId,
+    phase: status?.phase,
+    image: record.wanted.spec.image,
+  }));
 }
 
 export function statusText(status: ExecutorStatus, paint: Paint): string {

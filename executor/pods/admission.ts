@@ -35,7 +35,7 @@ function sharingRefusal({ inTheWay }: AdmissionInput): Reason | undefined {
 }
 
 function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefined {
-  if (wanted.gpus.length !== wanted.spec.gpus.count) {
+  if (new Set(wanted.gpus).size !== wanted.spec.gpus.count) {
     return refusal("gpu-unknown", "The number of assigned GPUs differs from the number that was asked for.", {});
   }
   for (const uuid of wanted.gpus) {

@@ -8,7 +8,7 @@ import type { Taken } from "./places.ts";
 import type { Pace } from "./plan.ts";
 import type { PortRange } from "./ports.ts";
 import type { PodRecord } from "./state.ts";
-import type { StepDeps } from "./steps.ts";
+import type { StepDeps } from "./step-deps.ts";
 
 export interface LaneOptions {
   readonly record: PodRecord;

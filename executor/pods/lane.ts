@@ -14,7 +14,8 @@ import { lookAt } from "./look.ts";
 import { nextStep, nextStepInMs, type PlanInput, type Step } from "./plan.ts";
 import { goalOf, nextDeadlineMs, type PodRecord, sshBefore, type SshHealth, withSeenStart } from "./state.ts";
 import { eventsBetween, statusOf } from "./status.ts";
-import { ACTIONS, type Turn } from "./steps.ts";
+import type { Turn } from "./step-deps.ts";
+import { ACTIONS } from "./steps.ts";
 import { isHopeless, MAX_ATTEMPTS, RETRY } from "./trouble.ts";
 
 /** Steps after which the next look at SSH is counted anew. */

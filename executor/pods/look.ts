@@ -7,7 +7,7 @@ import type { SeenContainer } from "../docker/runtime.ts";
 import { readAuthorizedKeys, readHostKeyLine } from "../ssh/pod-files.ts";
 import { withImageAccess } from "./secrets.ts";
 import { type Goal, goalOf, type PodRecord, type Seen } from "./state.ts";
-import type { StepDeps } from "./steps.ts";
+import type { StepDeps } from "./step-deps.ts";
 
 /** `fresh`: the pod was just accepted and cannot have a container yet, so the engine is not asked for one. */
 export async function lookAt(

@@ -11,7 +11,7 @@ import { writePodFiles, writeSecretEnv } from "../ssh/pod-files.ts";
 import type { PodDirs } from "../ssh/pod-kit.ts";
 import { holding, openEnvironment } from "./secrets.ts";
 import type { PodRecord } from "./state.ts";
-import type { StepDeps } from "./steps.ts";
+import type { StepDeps } from "./step-deps.ts";
 
 /** What must be there whenever a container of the pod is made or started; what cannot be protected is not. */
 export async function prepare(record: PodRecord, deps: StepDeps, signal: AbortSignal): Promise<PodDirs> {

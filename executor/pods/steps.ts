@@ -3,24 +3,15 @@
  * the next step needs no second look. None decides anything.
  */
 import type { Clock } from "../../common/clock.ts";
-import type { Logger } from "../../common/logger.ts";
-import type { SealingKeyPair } from "../../common/sealed-box.ts";
 import { AppError } from "../../protocol/errors.ts";
-import type { PodStatus, Timeline } from "../../protocol/pod.ts";
+import type { Timeline } from "../../protocol/pod.ts";
 import { containerSpec } from "../docker/container-spec.ts";
 import { containerName } from "../docker/labels.ts";
-import type { ContainerRuntime } from "../docker/runtime.ts";
-import type { Images } from "../images/images.ts";
-import type { Isolation } from "../isolation/isolation.ts";
-import type { PodNetworks } from "../isolation/networks.ts";
 import { readHostKeyLine, removePodFiles, writeAuthorizedKeys } from "../ssh/pod-files.ts";
-import { HEAL_COMMAND, type PodDirs, SSH_PORT } from "../ssh/pod-kit.ts";
+import { HEAL_COMMAND, SSH_PORT } from "../ssh/pod-kit.ts";
 import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
-import type { RootQuota } from "../storage/quota.ts";
-import type { Volumes } from "../storage/volumes/volumes.ts";
 import {
   endContainer,
-  type EndingDeps,
   type EndRequest,
   type EndResult,
   haltContainer,
@@ -32,53 +23,8 @@ import { withExit } from "./exits.ts";
 import type { Step } from "./plan.ts";
 import { prepare, volumePathOf } from "./prepare.ts";
 import { withImageAccess } from "./secrets.ts";
-import { type PodRecord, type Seen, type SshHealth, withSeenStart } from "./state.ts";
-
-/** Everything known about a pod between two steps. */
-export interface Turn {
-  readonly record: PodRecord;
-  readonly seen: Seen;
-  readonly ssh: SshHealth | undefined;
-}
-
-/** What keeps a pod apart from this host and from others. */
-export interface PodIsolation extends Pick<Isolation, "check" | "settings" | "podRoot"> {
-  readonly networks: Pick<PodNetworks, "choose" | "ensure" | "attach" | "keepSpares">;
-}
-
-export interface StepDeps {
-  readonly runtime: ContainerRuntime;
-  readonly images: Pick<Images, "local" | "ensure">;
-  readonly isolation: PodIsolation;
-  readonly volumes: Pick<Volumes, "attach" | "detach" | "hostPathOf">;
-  /** Whether the engine can limit a pod's own disk. */
-  readonly quota: RootQuota;
-  /** What ends containers, also those that the engine cannot end. */
-  readonly ending: Pick<EndingDeps, "engine" | "processes" | "clock">;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly sealingKey: SealingKeyPair;
-  readonly dirsOf: (record: PodRecord) => PodDirs;
-  readonly bindAddress: string;
-  /** This executor's public key. */
-  readonly host: string;
-  /** Where the probe reaches published ports. */
-  readonly probeAddress: string;
-  readonly limits: StepLimits;
-  /** Whether the engine or the machine went away around an instant and may have ended a process. */
-  readonly hostWentDownAround: (atMs: number) => boolean;
-}
-
-export interface StepLimits {
-  readonly probeMs: number;
-  readonly stopGraceSeconds: number;
-}
-
-export interface StepContext {
-  readonly deps: StepDeps;
-  readonly signal: AbortSignal;
-  readonly onPull: (progress: NonNullable<PodStatus["pull"]>) => void;
-}
+import { type PodRecord, withSeenStart } from "./state.ts";
+import type { StepContext, StepDeps, Turn } from "./step-deps.ts";
 
 const EXIT_LOG_LINES = 100;
 

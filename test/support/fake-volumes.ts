@@ -1,7 +1,7 @@
 /**
  * Volumes without disks: who has which attached, and what a test says is wrong with them.
  */
-import type { StepDeps } from "../../executor/pods/steps.ts";
+import type { StepDeps } from "../../executor/pods/step-deps.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { PodId } from "../../protocol/ids.ts";
 

@@ -15,6 +15,7 @@ import { createLogger } from "../../common/logger.ts";
 import { generateSealingKey } from "../../common/sealed-box.ts";
 import { simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { EngineWatch } from "../../executor/health/engine-watch.ts";
+import type { Meter } from "../../executor/metering/meter.ts";
 import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
 import type { Pace } from "../../executor/pods/plan.ts";
 import { Pods } from "../../executor/pods/reconcile.ts";
@@ -56,6 +57,7 @@ export class PodsHarness {
   readonly processes = new FakeProcesses();
   readonly isolation = new FakeIsolation();
   readonly volumes = new FakeVolumes();
+  meter: Pick<Meter, "observe"> = { observe: () => undefined };
   readonly sealingKey = generateSealingKey();
   readonly gpus = simulatedGpus("4xH100", "harness").list();
   readonly events: PodEvent[] = [];
@@ -124,7 +126,7 @@ export class PodsHarness {
         isolation: this.isolation,
         volumes: this.volumes.port,
         volumeBytes: () => this.volumes.bytesNeeded,
-        meter: { observe: () => undefined },
+        meter: this.meter,
         pressure: () => this.pressure,
         shared: () => this.shared,
         quota: { enforce: "storage-opt", countsImage: false },

@@ -1,8 +1,8 @@
-import { isUnavailable, knownOr } from "../known.ts";
 /**
  * The kernel's own topology of AMD's compute devices: partitions, memory, and the XGMI links between them.
  * Reads /sys/class/kfd/kfd/topology, or a copy of it.
  */
+import { isUnavailable, knownOr } from "../known.ts";
 import { formatPciAddress } from "../pci-address.ts";
 import { numberAt, type Root, textOr } from "../sysfs/root.ts";
 

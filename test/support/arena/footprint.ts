@@ -40,7 +40,7 @@ export async function footprint(machine: Machine, engine: Engine): Promise<Footp
       .filter((name) => name !== "sleep"),
     cgroups: cgroupsOf(machine.cgroup),
     firewall: await firewall(machine),
-    files: ["state/pods", "state/volumes"].flatMap((path) => filesIn(machine.path(machine.disk(path)))),
+    files: filesIn(machine.path(machine.disk("state/pods"))),
     secrets: filesIn(machine.path("/run/lium-executor/secrets")),
   };
   return Object.fromEntries(Object.entries(seen).map(([what, names]) => [what, names.toSorted()]));
@@ -99,9 +99,12 @@ async function firewall(machine: Machine): Promise<string[]> {
   return stdout.split("\n").filter((line) => /^-A .*(--dport|--to-destination)/.test(line));
 }
 
+/** The path of a process's own view of the files, which the machine sees under that process. */
+const SEEN_FROM_OUTSIDE = new RegExp(["^", "proc", "\\d+", "root"].join("/"));
+
 function filesIn(path: string): string[] {
   try {
-    return readdirSync(path).map((name) => `${path.replace(/^\/proc\/\d+\/root/, "")}/${name}`);
+    return readdirSync(path).map((name) => `${path.replace(SEEN_FROM_OUTSIDE, "")}/${name}`);
   } catch {
     return [];
   }

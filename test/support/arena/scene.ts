@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { createHttpClient, type HttpClient } from "../../../common/http-client.ts";
+import { usageRoutes } from "../../../protocol/host-api/usage.ts";
 import { operatorApi } from "../../../protocol/operator-api.ts";
 import { busyboxImage } from "../images.ts";
 import { type Live, startLive } from "../live.ts";
@@ -15,7 +16,6 @@ import { type Fault as RegistryFault, FaultyRegistry } from "../registry/faulty-
 import { makeTestImage } from "../registry/image-content.ts";
 import { Clock } from "./clock.ts";
 import { Engine } from "./engine.ts";
-import type { Fault } from "./fault.ts";
 import { type Footprint, footprint, listeningOn, noLeaks } from "./footprint.ts";
 import { Link } from "./link.ts";
 import { MACHINE_ADDRESS, Machine, WORLD_ADDRESS } from "./machine.ts";
@@ -87,6 +87,9 @@ export class Scene {
       LIUM_EXECUTOR_RUN_DIR: "/run/lium-executor",
       LIUM_EXECUTOR_DOCKER_SOCKET_PATH: engine.socketPath,
       LIUM_EXECUTOR_RESERVE_DISK_BYTES: "0",
+      // Soon enough for a fault to see it.
+      LIUM_EXECUTOR_STRAYS_GRACE_SECONDS: "15",
+      LIUM_EXECUTOR_STRAYS_EVERY_SECONDS: "5",
     });
     const image = await busyboxImage();
     const enter = () => [...machine.enter(), ...clock.env()];
@@ -99,6 +102,17 @@ export class Scene {
     return new Scene({ machine, engine, live, link, clock, operator, pods: new ScenePods(live, image), image });
   }
 
+  /** What the executor answers its operator. */
+  async host<T>(ask: (host: HttpClient<typeof usageRoutes>) => Promise<T>): Promise<T> {
+    const at = { socketPath: this.machine.path("/run/lium-executor/control.sock") };
+    const client = createHttpClient(usageRoutes, { at, timeoutMs: REQUEST_MS });
+    try {
+      return await ask(client);
+    } finally {
+      await client.close();
+    }
+  }
+
   /** Before a fault. */
   async begin(random: Random): Promise<void> {
     this.random = random;
@@ -107,7 +121,7 @@ export class Scene {
   }
 
   /** After a fault: throws when a promise was broken. */
-  async finish({ engineLeaves = [] }: Pick<Fault, "engineLeaves"> = {}): Promise<void> {
+  async finish({ engineLeaves = [] }: { readonly engineLeaves?: readonly string[] } = {}): Promise<void> {
     await this.holds();
     await this.pods.endAll();
     await Promise.all(this.#registries.splice(0).map((registry) => registry[Symbol.asyncDispose]()));

@@ -1,5 +1,5 @@
-import { imageStoreCompliance } from "../../compliance/image-store.suite.ts";
 /** The fake keeps the promises of the port, as the real engine does. */
+import { imageStoreCompliance } from "../../compliance/image-store.suite.ts";
 import type { RemoteImage } from "../../support/fake-image-store.ts";
 import { FakeImageStore } from "../../support/fake-image-store.ts";
 
