@@ -11,7 +11,7 @@ import type { OpenClDevice } from "../../executor/challenges/opencl/devices.ts";
 import { encodeWords } from "../../protocol/challenge/bytes.ts";
 import { element, rowKey } from "../../protocol/challenge/matrix.ts";
 import { merkleTree, productDigests, rowDigest } from "../../protocol/challenge/merkle.ts";
-import type { ComputeResult } from "../../protocol/challenge/messages.ts";
+import type { Challenge, ComputeResult } from "../../protocol/challenge/messages.ts";
 import { productReader, timesVectors } from "../../protocol/challenge/multiply.ts";
 import { distinctBelow, type Factors, factors, gpuSeed, questions } from "../../protocol/challenge/seeds.ts";
 import {
@@ -30,7 +30,8 @@ import type { VerifierReport, VerifierRequest } from "../support/challenges/veri
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const SIZES_MIB = [3, 12, 48, 192];
+const SIZES_ON_PROCESSOR = [3 * MIB, 12 * MIB, 48 * MIB, 192 * MIB];
+const SHARES_OF_GPU = [1 / 64, 1 / 8, 0.9];
 const OPENINGS = 64;
 const VERIFIER = fileURLToPath(new URL("../support/challenges/verifier-process.ts", import.meta.url));
 const reveal = { commit: someDigest("commit"), secret: someDigest("secret") };
@@ -51,12 +52,14 @@ interface SizeResult {
 export async function measureChallenge() {
   const device = await firstDevice();
   const sizes: SizeResult[] = [];
-  for (const mib of SIZES_MIB) sizes.push(await measureSize(mib * MIB));
+  for (const bytes of sizesFor(device)) sizes.push(await measureSize(bytes));
+  const walked = await measureWalks(device);
   const large = await checkApart(largeCompute());
   const walks = await checkApart(largeMemory());
   return {
     device: device.name,
     sizes,
+    walks: walked,
     verify24GiBMs: large.tookMs,
     verify24GiBCpuMs: large.cpuMs,
     verifyRssMB: large.peakRssMB,
@@ -71,33 +74,55 @@ async function firstDevice(): Promise<OpenClDevice> {
   return successOf(outcome).device;
 }
 
+function sizesFor({ isCpu, memoryBytes }: OpenClDevice): number[] {
+  return isCpu ? SIZES_ON_PROCESSOR : SHARES_OF_GPU.map((share) => share * memoryBytes);
+}
+
+/** Over as much memory as the device can lend, with as many walks as validators ask for, but for a processor. */
+async function measureWalks({ isCpu, memoryBytes }: OpenClDevice) {
+  const task: MemoryTask = isCpu
+    ? { kind: "memory", ...productFilling(48 * MIB, 1_024)!, walkers: 4_096, steps: 1_024 }
+    : { kind: "memory", ...productFilling(0.9 * memoryBytes, 16_384)!, walkers: 2 ** 18, steps: 2_048 };
+  const challenge = challengeOf(task);
+  const [gpu] = challenge.gpus;
+  await using run = await startedRun(challenge);
+  const began = performance.now();
+  successOf((await run.commit(deadline)).get(gpu!));
+  const filledMs = Math.round(performance.now() - began);
+  const { kernelMs } = successOf((await run.answer(reveal, deadline)).get(gpu!));
+  const walkMs = Math.round(kernelMs["walk"] ?? 0);
+  const megaReadsPerSecond = rounded((task.walkers * task.steps) / (kernelMs["walk"] ?? 0) / 1_000);
+  return { bytes: heldBytes(task), inner: task.inner, filledMs, walkMs, megaReadsPerSecond };
+}
+
+async function startedRun(challenge: Challenge) {
+  const run = runOnProcessor(challenge);
+  for (const outcome of (await run.open(never)).values()) successOf(outcome);
+  return { commit: run.commit.bind(run), answer: run.answer.bind(run), [Symbol.asyncDispose]: () => run.close() };
+}
+
 async function measureSize(bytes: number): Promise<SizeResult> {
   const task: ComputeTask = { kind: "compute", ...shapeFilling(bytes)!, rounds: 1, openings: OPENINGS };
   const challenge = challengeOf(task);
   const [gpu] = challenge.gpus;
-  const run = runOnProcessor(challenge);
-  try {
-    for (const outcome of (await run.open(never)).values()) successOf(outcome);
-    const began = performance.now();
-    const committed = successOf((await run.commit(deadline)).get(gpu!));
-    const committedAt = performance.now();
-    const { result } = successOf((await run.answer(reveal, deadline)).get(gpu!));
-    const answeredAt = performance.now();
-    if (result.kind !== "compute") throw new Error("It answers something else.");
-    const seed = gpuSeed(challenge, gpu!).toString("hex");
-    const { tookMs } = await checkApart({ task, roots: committed.roots, result, seed, gpu: gpu!, reveal });
-    return {
-      bytes: heldBytes(task),
-      shape: { rows: task.rows, inner: task.inner, columns: task.columns },
-      commitMs: Math.round(committedAt - began),
-      answerMs: Math.round(answeredAt - committedAt),
-      gigaMultiplicationsPerSecond: rounded(multiplications(task) / (committed.kernelMs["multiply"] ?? 0) / 1e6),
-      verifyMs: tookMs,
-      ratio: rounded((answeredAt - began) / tookMs),
-    };
-  } finally {
-    await run.close();
-  }
+  await using run = await startedRun(challenge);
+  const began = performance.now();
+  const committed = successOf((await run.commit(deadline)).get(gpu!));
+  const committedAt = performance.now();
+  const { result } = successOf((await run.answer(reveal, deadline)).get(gpu!));
+  const answeredAt = performance.now();
+  if (result.kind !== "compute") throw new Error("It answers something else.");
+  const seed = gpuSeed(challenge, gpu!).toString("hex");
+  const { tookMs } = await checkApart({ task, roots: committed.roots, result, seed, gpu: gpu!, reveal });
+  return {
+    bytes: heldBytes(task),
+    shape: { rows: task.rows, inner: task.inner, columns: task.columns },
+    commitMs: Math.round(committedAt - began),
+    answerMs: Math.round(answeredAt - committedAt),
+    gigaMultiplicationsPerSecond: rounded(multiplications(task) / (committed.kernelMs["multiply"] ?? 0) / 1e6),
+    verifyMs: tookMs,
+    ratio: rounded((answeredAt - began) / tookMs),
+  };
 }
 
 /** Throws when the answer is not found right, for then something else was measured. */
