@@ -9,7 +9,10 @@ import { readXpuSmiJson } from "../intel/xpu-smi.ts";
 import { parseTable, type SmiTable } from "../nvidia/smi/table.ts";
 
 export type Capture =
-  | { readonly kind: "nvidia-smi-xml" | "nvidia-smi-list" | "nvidia-smi-topology"; readonly text: string }
+  | {
+      readonly kind: "nvidia-smi-xml" | "nvidia-smi-list" | "nvidia-smi-nvlink" | "nvidia-smi-topology";
+      readonly text: string;
+    }
   | {
       readonly kind: "nvidia-smi-csv" | "nvidia-smi-processes" | "xpu-smi-csv" | "hl-smi-csv";
       readonly table: SmiTable;
@@ -34,6 +37,7 @@ function recogniseOne(raw: string): Capture[] {
   if (/HL-SMI Version:/.test(text)) return [{ kind: "hl-smi-box", text }];
   if (/Intel XPU-SMI v/.test(text)) return [{ kind: "xpu-smi-summary", text }];
   if (/\| Device ID\s*\| Device Information/.test(text)) return [{ kind: "xpu-smi-box", text }];
+  if (/^\s+Link \d+: /m.test(text)) return [{ kind: "nvidia-smi-nvlink", text }];
   if (/^GPU \d+: .+ \(UUID: /m.test(text)) return [{ kind: "nvidia-smi-list", text }];
   if (/^\s*GPU0\t/m.test(text)) return [{ kind: "nvidia-smi-topology", text: fromTable(text) }];
   const byTable = tableKind(text);

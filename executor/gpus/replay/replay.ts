@@ -16,7 +16,7 @@ import { withDetails } from "../intel/tools.ts";
 import { readXpuSmiBox, readXpuSmiJson, readXpuSmiSummary, readXpuSmiTable } from "../intel/xpu-smi.ts";
 import { isUnavailable, knownOr } from "../known.ts";
 import { readingsOf } from "../nvidia/smi/fields.ts";
-import { parseList, parseProcesses, parseTopology, withLists } from "../nvidia/smi/lists.ts";
+import { parseList, parseNvlinks, parseProcesses, parseTopology, withLists } from "../nvidia/smi/lists.ts";
 import { readLog } from "../nvidia/xml/log.ts";
 import { parseXml } from "../nvidia/xml/parse.ts";
 import { soundReadings } from "../sound.ts";
@@ -87,7 +87,9 @@ function nvidiaPart(captures: readonly Capture[]): Part {
     if (capture.kind === "nvidia-smi-xml") return readLog(parseXml(capture.text))?.readings ?? [];
     return capture.kind === "nvidia-smi-csv" ? readingsOf(capture.table, "nvidia-smi") : [];
   });
-  const listed = captures.flatMap((capture) => (capture.kind === "nvidia-smi-list" ? parseList(capture.text) : []));
+  const listed = captures.flatMap((capture) =>
+    capture.kind === "nvidia-smi-list" || capture.kind === "nvidia-smi-nvlink" ? parseList(capture.text) : [],
+  );
   const [processes] = captures.flatMap((capture) => (capture.kind === "nvidia-smi-processes" ? [capture.text] : []));
   const bare = listed.map(({ uuid, index, model }): AcceleratorReading => ({
     uuid,
@@ -97,7 +99,10 @@ function nvidiaPart(captures: readonly Capture[]): Part {
     sources: ["nvidia-smi-list"],
   }));
   const all = readings.length > 0 ? readings : bare;
-  const lists = { listed, processes: processes === undefined ? undefined : parseProcesses(processes, true) };
+  const links = new Map(
+    captures.flatMap((capture) => (capture.kind === "nvidia-smi-nvlink" ? [...parseNvlinks(capture.text)] : [])),
+  );
+  const lists = { links, listed, processes: processes === undefined ? undefined : parseProcesses(processes, true) };
   const [topology] = captures.flatMap((capture) => (capture.kind === "nvidia-smi-topology" ? [capture.text] : []));
   const pairs = topology === undefined ? [] : pairsFrom(topology, all);
   return { vendor: "nvidia", readings: soundReadings(all.map((reading) => withLists(reading, lists))), pairs };
@@ -145,6 +150,7 @@ function intelPart(captures: readonly Capture[]): Part {
       case "nvidia-smi-xml":
       case "nvidia-smi-csv":
       case "nvidia-smi-list":
+      case "nvidia-smi-nvlink":
       case "nvidia-smi-processes":
       case "nvidia-smi-topology":
       case "amd-smi":

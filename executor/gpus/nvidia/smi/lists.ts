@@ -4,7 +4,14 @@
  */
 import { stripVTControlCharacters } from "node:util";
 
-import type { AcceleratorReading, GpuProcess, Known, Partition, PciPath } from "../../../../protocol/accelerator.ts";
+import type {
+  AcceleratorReading,
+  FabricLink,
+  GpuProcess,
+  Known,
+  Partition,
+  PciPath,
+} from "../../../../protocol/accelerator.ts";
 import { GpuUuid } from "../../../../protocol/ids.ts";
 import { isUnavailable, unavailable } from "../../known.ts";
 import { bytesValue } from "../../values.ts";
@@ -68,6 +75,22 @@ function partitionOf(parent: GpuUuid, part: Readonly<Record<string, string>>): P
   ];
 }
 
+/** From `nvidia-smi nvlink -s`, by the devices' UUIDs; where a link ends it does not say. */
+export function parseNvlinks(text: string): ReadonlyMap<string, FabricLink[]> {
+  const found = new Map<string, FabricLink[]>();
+  let links: FabricLink[] = [];
+  const none = unavailable("not-read");
+  for (const line of text.split("\n")) {
+    const uuid = GPU.exec(line)?.groups?.["uuid"];
+    if (uuid !== undefined) found.set(uuid, (links = []));
+    const { index, speed } = /^\s+Link (?<index>\d+): (?<speed>.+?)\s*$/.exec(line)?.groups ?? {};
+    if (index === undefined) continue;
+    const active = /GB\/s/.test(speed ?? "");
+    links.push({ index: Number(index), kind: "nvlink", active, remote: none, remotePciAddress: none, errors: none });
+  }
+  return found;
+}
+
 export interface TopologyPair {
   readonly a: number;
   readonly b: number;
@@ -126,12 +149,18 @@ export function parseProcesses(text: string, hasHeader = false): ReadonlyMap<str
 /** Adds to a reading what the lists say of its device. */
 export function withLists(
   reading: AcceleratorReading,
-  lists: { readonly listed: readonly ListedGpu[]; readonly processes: ReadonlyMap<string, GpuProcess[]> | undefined },
+  lists: {
+    readonly listed: readonly ListedGpu[];
+    readonly processes: ReadonlyMap<string, GpuProcess[]> | undefined;
+    readonly links?: ReadonlyMap<string, FabricLink[]>;
+  },
 ): AcceleratorReading {
   const listed = lists.listed.find(({ uuid }) => uuid === reading.uuid);
   const { processes } = lists;
+  const links = lists.links?.get(reading.uuid) ?? [];
   return {
     ...reading,
+    ...(links.length === 0 ? {} : { fabricLinks: links }),
     ...(listed === undefined ? {} : { partitions: [...listed.partitions] }),
     ...(processes === undefined || isUnavailable(reading.memory)
       ? {}

@@ -3,7 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { columnsFor, readingsOf } from "../../../../../executor/gpus/nvidia/smi/fields.ts";
-import { parseList, parseProcesses, parseTopology } from "../../../../../executor/gpus/nvidia/smi/lists.ts";
+import {
+  parseList,
+  parseNvlinks,
+  parseProcesses,
+  parseTopology,
+} from "../../../../../executor/gpus/nvidia/smi/lists.ts";
 import { stateOf } from "../../../../../executor/gpus/nvidia/smi/source.ts";
 import { addressIn, namesInHelp, parseTable } from "../../../../../executor/gpus/nvidia/smi/table.ts";
 import {
@@ -181,6 +186,15 @@ describe("its lists", () => {
     expect(parseTopology(text)).toEqual([
       { a: 0, b: 1, nvlinks: 18 },
       { a: 0, b: 2, path: "system", nvlinks: 0 },
+    ]);
+  });
+
+  it("give links, active or not, under their devices", () => {
+    const text = `GPU 0: H100 (UUID: GPU-1)\n\t Link 0: 26.562 GB/s\n\t Link 1: <inactive>\nGPU 1: H100 (UUID: GPU-2)\nNvlink queries are not supported\n`;
+
+    expect([...parseNvlinks(text)].map(([uuid, links]) => [uuid, links.map(({ active }) => active)])).toEqual([
+      ["GPU-1", [true, false]],
+      ["GPU-2", []],
     ]);
   });
 
