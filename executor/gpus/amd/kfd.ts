@@ -25,7 +25,7 @@ export interface KfdLink {
   readonly weight: number;
 }
 
-export const KFD_NODES = "/sys/class/kfd/kfd/topology/nodes";
+const KFD_NODES = "/sys/class/kfd/kfd/topology/nodes";
 const XGMI = 11;
 const VRAM_HEAPS = [1, 2];
 

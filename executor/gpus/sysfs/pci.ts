@@ -64,7 +64,7 @@ const INTEL_DISCRETE = /^(49|02|56|0bd|e2|67)/;
  * AMD numbers its processors' graphics outside of the discrete range. Intel's processors have theirs at 00:02.0, and their
  * AI units pose as processing accelerators; a discrete card that was passed to a virtual machine may be there too.
  */
-export function isPartOfProcessor(device: { address: string; id: string; classCode: string }): boolean {
+function isPartOfProcessor(device: { address: string; id: string; classCode: string }): boolean {
   const [vendor = "", model = ""] = device.id.split(":");
   if (vendor === "1002") {
     const number = Number.parseInt(model, 16);

@@ -151,7 +151,7 @@ async function readRemote(
 }
 
 /** Of the struct that NVML describes PCI devices with. */
-export function addressIn(pci: Buffer): Known<string> {
+function addressIn(pci: Buffer): Known<string> {
   const text = textIn(pci.subarray(36, PCI_BYTES));
   return pciAddress(text) ?? unavailable("error", text);
 }

@@ -23,7 +23,8 @@ function byXml2js(xml: string): unknown {
   const require = createRequire(createRequire(import.meta.url).resolve("node-nvidia-smi"));
   let found: unknown;
   const options = { explicitArray: false, trim: true };
-  require("xml2js").parseString(xml, options, (error: unknown, data: unknown) => (found = error ?? data));
+  const parser = "xml2js";
+  require(parser).parseString(xml, options, (error: unknown, data: unknown) => (found = error ?? data));
   return found;
 }
 
