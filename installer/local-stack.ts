@@ -2,8 +2,7 @@
  * An agent and an executor on this machine, as two processes over one state folder: for the demo, the end-to-end tests
  * and the benchmarks. Everything goes through the same commands that a provider would type.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { z } from "zod";
@@ -12,6 +11,7 @@ import { writeFileAtomic } from "../common/atomic-file.ts";
 import { exec } from "../common/exec.ts";
 import { AppError } from "../protocol/errors.ts";
 import { Invitation } from "../protocol/operator-api.ts";
+import { type Daemon, daemonOf } from "./daemon.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const AGENT_CLI = join(ROOT, "agent/cli/main.ts");
@@ -23,7 +23,6 @@ const BUILT = { agent: [LAUNCH, "lium-agent"], executor: [LAUNCH, "lium-executor
 const LOOPBACK = "127.0.0.1";
 const COMMAND_DEADLINE_MS = 60_000;
 const START_DEADLINE_MS = 60_000;
-const CLOSE_DEADLINE_MS = 20_000;
 const POLL_MS = 25;
 
 export interface StackOptions {
@@ -66,16 +65,6 @@ export interface Stack {
   untilConnected(): Promise<void>;
   /** Ends both daemons; pods stay. */
   stop(): Promise<void>;
-}
-
-/** A daemon as a child process that can be ended softly or hard and started again. */
-export interface Daemon {
-  readonly pid: number | undefined;
-  start(): Promise<void>;
-  /** SIGTERM, then waits for the end. */
-  stop(): Promise<void>;
-  /** SIGKILL, then waits for the end. */
-  kill(): Promise<void>;
 }
 
 /** The packages that the executor builds its pod kit from. */
@@ -205,76 +194,6 @@ shareWithoutQuota = true
 `;
   await mkdir(executorDir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(join(executorDir, "executor.toml"), text, 0o600);
-}
-
-interface DaemonInput {
-  readonly command: () => readonly string[];
-  readonly configPath: string;
-  readonly logPath: string;
-  readonly prepare?: () => Promise<void>;
-  /** Started is ready when left out. */
-  readonly ready?: () => Promise<boolean>;
-  readonly signal: AbortSignal;
-}
-
-function daemonOf({ command, configPath, logPath, prepare, ready, signal }: DaemonInput): Daemon {
-  const pidPath = `${logPath}.pid`;
-  let child: ChildProcess | undefined;
-  const end = async (kind: NodeJS.Signals): Promise<void> => {
-    const running = child;
-    child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => running.once("exit", () => resolve()));
-    running.kill(kind);
-    const timer = setTimeout(() => running.kill("SIGKILL"), CLOSE_DEADLINE_MS);
-    await ended;
-    clearTimeout(timer);
-  };
-  return {
-    get pid() {
-      return child?.pid;
-    },
-    start: async () => {
-      await endLeftover(pidPath, configPath);
-      await prepare?.();
-      const log = await open(logPath, "a");
-      // A group of its own: Ctrl-C in the terminal must reach only the one who ends the pods first.
-      const [file = "", ...args] = command();
-      child = spawn(file, [...args, "serve", "--config", configPath], {
-        stdio: ["ignore", log.fd, log.fd],
-        cwd: ROOT,
-        detached: true,
-      });
-      await log.close();
-      await writeFile(pidPath, String(child.pid));
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_DEADLINE_MS)]);
-      while (ready !== undefined && !(await ready())) {
-        if (child.exitCode !== null || deadline.aborted) {
-          throw new AppError("command-failed", { message: `A daemon did not start; see ${logPath}` });
-        }
-        await pause();
-      }
-    },
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
-  };
-}
-
-/** A daemon that an earlier run could not end, because it was killed itself: known by its pid and its configuration. */
-async function endLeftover(pidPath: string, configPath: string): Promise<void> {
-  const pid = Number(await readFile(pidPath, "utf8").catch(() => ""));
-  if (!Number.isInteger(pid) || pid <= 1) return;
-  const runs = async (): Promise<boolean> =>
-    (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").includes(configPath);
-  for (const [kind, patienceMs] of [
-    ["SIGTERM", CLOSE_DEADLINE_MS],
-    ["SIGKILL", CLOSE_DEADLINE_MS],
-  ] as const) {
-    if (!(await runs())) return;
-    process.kill(pid, kind);
-    const patience = AbortSignal.timeout(patienceMs);
-    while (!patience.aborted && (await runs())) await pause();
-  }
 }
 
 async function untilHostConnected(agentCommand: Stack["agentCommand"], signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import type { Commands } from "../../common/cli/output.ts";
 import { processHost, runProgram } from "../../common/cli/program.ts";
 import { loadExecutorConfig } from "../config.ts";
+import { addGpusCommands } from "./gpus.ts";
 import { withHost } from "./host-client.ts";
 import { addImagesCommands } from "./images.ts";
 import { addStateCommands } from "./state.ts";
@@ -51,6 +52,7 @@ function addCommands(program: Command, { host, output }: Commands): void {
       output.result(status, (paint) => statusText(status, paint));
     },
   );
+  addGpusCommands(program, { host, output, add });
   addImagesCommands(program, { output, add, withHost, interrupted: () => host.interrupted() });
   addVolumesCommands(program, { output, add, withHost, host });
   addUsageCommands(program, { output, add, withHost });

@@ -47,6 +47,7 @@ export class LiveInventory implements GpuInventory {
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
   #before: Promise<unknown> = Promise.resolve();
+  #files: SysfsReading | undefined;
   #snapshot: Accelerators | undefined;
   #units: readonly Gpu[] = [];
   #lastFullAt = -Infinity;
@@ -95,8 +96,8 @@ export class LiveInventory implements GpuInventory {
 
   async #look(depth: Depth): Promise<Accelerators> {
     const { signal } = this.#stop;
-    const { sysfs, nvidia, supplements, clock } = this.#parts;
-    const files = await sysfs.read(signal);
+    const { nvidia, supplements, clock } = this.#parts;
+    const files = await this.#readFiles(depth, signal);
     const vendors = new Set(files.readings.map(({ vendor }) => vendor));
     if (this.#snapshot === undefined && vendors.has("nvidia")) this.#publish(files, PENDING, []);
     if (depth === "full" && vendors.has("nvidia")) await nvidia.expect(expectedOf(files));
@@ -110,6 +111,18 @@ export class LiveInventory implements GpuInventory {
       said,
       added.filter((one) => one !== undefined),
     );
+  }
+
+  /** Of NVIDIA's devices with their driver the files say nothing that moves by the second. */
+  async #readFiles(depth: Depth, signal: AbortSignal): Promise<SysfsReading> {
+    const last = this.#files;
+    const isStill =
+      last !== undefined &&
+      last.state.state === "ok" &&
+      last.readings.length > 0 &&
+      last.readings.every(isBound);
+    if (depth === "quick" && isStill) return last;
+    return (this.#files = await this.#parts.sysfs.read(signal));
   }
 
   async close(): Promise<void> {
@@ -153,9 +166,13 @@ export class LiveInventory implements GpuInventory {
 }
 
 function expectedOf({ readings, nvidiaModule, nvidiaLibrary }: SysfsReading) {
-  const bound = readings.filter(({ vendor, driver }) => vendor === "nvidia" && knownOr(driver?.name, "") === "nvidia");
+  const bound = readings.filter(isBound);
   return {
     module: `${nvidiaModule ?? "none"} ${nvidiaLibrary ?? ""}`,
     addresses: bound.map(({ pciAddress }) => knownOr(pciAddress, "")),
   };
+}
+
+function isBound({ vendor, driver }: SysfsReading["readings"][number]): boolean {
+  return vendor === "nvidia" && knownOr(driver?.name, "") === "nvidia";
 }

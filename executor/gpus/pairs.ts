@@ -1,7 +1,7 @@
 /**
  * How every two devices reach each other: the PCI tree, direct links, links over switches, XGMI. Pure.
  */
-import { type Accelerator, GpuPair, type Known, type PciPath } from "../../protocol/accelerator.ts";
+import type { Accelerator, GpuPair, Known, PciPath } from "../../protocol/accelerator.ts";
 import { isUnavailable, knownOr, unavailable } from "./known.ts";
 import type { PairReading } from "./source.ts";
 import { pathBetween, type Place } from "./sysfs/tree.ts";
@@ -22,14 +22,15 @@ function pairOf(a: Accelerator, b: Accelerator, { places, pairs }: Pick<PairFact
   const [one, other] = [knownOr(a.pciAddress, undefined), knownOr(b.pciAddress, undefined)];
   if (one === undefined || other === undefined) return [];
   const said = pairs.find((pair) => (pair.a === one && pair.b === other) || (pair.a === other && pair.b === one));
+  const none = unavailable("not-read");
   return [
-    GpuPair.parse({
+    {
       a: a.uuid,
       b: b.uuid,
-      path: pathOf(placeAt(places, one), placeAt(places, other)) ?? said?.path,
+      path: pathOf(placeAt(places, one), placeAt(places, other)) ?? said?.path ?? none,
       ...linksBetween(a, b, said),
-      xgmiWeight: said?.xgmiWeight,
-    }),
+      xgmiWeight: said?.xgmiWeight ?? none,
+    },
   ];
 }
 

@@ -27,7 +27,8 @@ export const OWN_ERRORS = {
   "usage-changed": {
     status: 409,
     impact: "The record of usage is not what this host wrote; do not settle accounts by it.",
-    remedy: "See the faults that were found; compare with an earlier export, and look for damaged files beside usage.db.",
+    remedy:
+      "See the faults that were found; compare with an earlier export, and look for damaged files beside usage.db.",
   },
   "state-too-new": {
     status: 409,

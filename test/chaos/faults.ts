@@ -10,6 +10,7 @@ import { hostFaults } from "./faults/host.ts";
 import { imageFaults } from "./faults/images.ts";
 import { longFaults } from "./faults/long.ts";
 import { networkFaults } from "./faults/network.ts";
+import { stateFaults } from "./faults/state.ts";
 
 export const GROUPS: readonly FaultGroup[] = [
   executorFaults,
@@ -18,6 +19,7 @@ export const GROUPS: readonly FaultGroup[] = [
   hostFaults,
   networkFaults,
   diskFaults,
+  stateFaults,
   imageFaults,
   longFaults,
 ];

@@ -31,6 +31,9 @@ export type WorkerAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly why: "refused" | "crashed" | "timeout" | "resting"; readonly detail: string };
 
+/** A few kilobytes at a time pass through it. */
+const SMALL: readonly string[] = ["--max-semi-space-size=2", "--max-old-space-size=96"];
+
 interface Running {
   readonly child: ChildProcess;
   readonly waiting: Map<number, (answer: WorkerAnswer) => void>;
@@ -98,7 +101,7 @@ export class WorkerProcess {
     const { script, args, env } = this.#options;
     const child = fork(script, args, {
       detached: true,
-      execArgv: [],
+      execArgv: [...SMALL],
       env: { ...env },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });

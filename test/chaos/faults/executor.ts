@@ -116,7 +116,7 @@ export const executorFaults: FaultGroup = {
       does: "Three pods in turn use one volume; the executor is killed up to 500 ms into each start and end.",
       holds: "Each finds what the ones before it wrote.",
       run: async (scene) => {
-        const volume = { name: `kept-${scene.random.int(0, 1e9)}`, mountPath: "/data" };
+        const volume = scene.pods.newVolume(scene.random);
         for (let round = 1; round <= 3; round += 1) {
           const podId = await scene.pods.ask({ volume });
           await scene.pauseUpTo(500);

@@ -24,7 +24,7 @@ export const hostFaults: FaultGroup = {
       does: "Pulls the plug under three pods, one of them with a volume and secrets, and boots.",
       holds: "They are back within 20 s of the executor's start: keys, ports, disks, volume and secrets.",
       run: async (scene) => {
-        const volume = { name: `kept-${scene.random.int(0, 1e9)}`, mountPath: "/data" };
+        const volume = scene.pods.newVolume(scene.random);
         const { offers } = await scene.live.client.capacity({});
         const sealedEnv = seal(Buffer.from(JSON.stringify({ TOKEN: "kept" })), offers[0]?.sealingKey ?? "");
         const rich = await scene.pods.rent({ volume, sealedEnv });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 
 import type { PodId } from "../../../protocol/ids.ts";
+import { isOver } from "../../../protocol/pod.ts";
 import type { FaultGroup } from "../../support/arena/fault.ts";
 import { type Scene, SLOWLY } from "../../support/arena/scene.ts";
 
@@ -22,7 +23,7 @@ const pulls: Work = async (scene, others) => {
 };
 
 const usesVolume: Work = async (scene, others) => {
-  const volume = { name: `volume-${scene.random.int(0, 1e9)}`, mountPath: "/data" };
+  const volume = scene.pods.newVolume(scene.random);
   others.push(await scene.pods.ask({ volume }));
 };
 
@@ -38,6 +39,7 @@ const ends: Work = async (scene, others) => {
 const stops: Work = async (scene, others) => {
   const [podId] = others;
   if (podId === undefined) return;
+  if (isOver((await scene.pods.view(podId)).status.phase)) throw new Error(`${podId} is over`);
   await scene.live.client.stopPod({ params: { podId } });
   await scene.live.client.startPod({ params: { podId } });
 };

@@ -15,7 +15,7 @@ export const WORLD_ADDRESS = "10.99.0.1";
 export const MACHINE_ADDRESS = "10.99.0.2";
 
 /** Sparse: they take from memory what is written to them. */
-const DISK_BYTES = { engine: 16 * 2 ** 30, state: 2 ** 30 };
+const DISK_BYTES = { engine: 16 * 2 ** 30, state: 16 * 2 ** 30 };
 const COMMAND_MS = 60_000;
 const POWER_OFF_MS = 30_000;
 

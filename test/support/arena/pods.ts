@@ -11,12 +11,14 @@ import type { PodId } from "../../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../../protocol/pod.ts";
 import { type Live, sshArgs } from "../live.ts";
 import { Counter } from "./counter.ts";
+import type { Random } from "./random.ts";
 import { until } from "./wait.ts";
 
 const WANTED_MS = 60_000;
 const ENDED_MS = 120_000;
 const KEYGEN_MS = 10_000;
 const KEY_MS = 20_000;
+const VOLUME_BYTES = 64 * 2 ** 20;
 const LEASE_MS = 48 * 3_600_000;
 
 export type SpecChange = Partial<PodSpecInput>;
@@ -49,6 +51,11 @@ export class ScenePods {
 
   rentMany(count: number, change: SpecChange = {}): Promise<PodView[]> {
     return Promise.all(Array.from({ length: count }, () => this.rent(change)));
+  }
+
+  /** A small one that no pod has had. */
+  newVolume(random: Random): NonNullable<PodSpecInput["volume"]> {
+    return { name: `volume-${random.int(0, 1e9)}`, mountPath: "/data", sizeBytes: VOLUME_BYTES };
   }
 
   /** Asks for a pod and waits for nothing. */

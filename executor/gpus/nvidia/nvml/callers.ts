@@ -48,7 +48,7 @@ export class Callers {
     this.#made += 1;
     const worker = new Worker(new URL(`./caller${extname(import.meta.url)}`, import.meta.url), {
       name: `nvml-${this.#made}`,
-      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     });
     const caller: Caller = { worker, waiting: new Map() };
     worker.on("message", (message) => this.#hear(caller, message));

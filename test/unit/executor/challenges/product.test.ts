@@ -37,6 +37,19 @@ describe("a product", () => {
     );
   });
 
+  it("and rows of it that are made anew begin with nothing, whatever lies in fresh memory", async () => {
+    const shape: Shape = { rows: 1024, inner: 1536, columns: 128 };
+    const { launched, session } = await watched();
+    const product = new Product(session, { shape, keepFactors: false, maxAllocationBytes: GIB });
+    const added = (): unknown[] =>
+      launched.splice(0).flatMap(({ kernel, words }) => (kernel === "multiply" ? [words[6]] : []));
+
+    await product.make(factors(Buffer.alloc(32)));
+    expect(added()).toEqual([0, 1, 1]);
+    await product.rowsMadeAnew(factors(Buffer.alloc(32)), [1, 2, 3]);
+    expect(added()).toEqual([0, 1, 1]);
+  });
+
   it("is walked over in launches that go on where the one before stopped", async () => {
     const shape: Shape = { rows: 1024, inner: 128, columns: 128 };
     const { launched, session } = await watched();

@@ -80,6 +80,14 @@ describe("what is drawn", () => {
     for (const count of counts) expect(Math.abs(count - 100)).toBeLessThan(45);
   });
 
+  it("favours no number because 2^32 is no multiple of how many there are", () => {
+    const below = 3 * 2 ** 30;
+    const drawn = distinctBelow(Buffer.from(someDigest("fair"), "hex"), 3_000, below);
+    const low = drawn.filter((number) => number < 2 ** 30).length;
+
+    expect(Math.abs(low - 1_000)).toBeLessThan(150);
+  });
+
   it("is another for every GPU, secret, commitment and round", () => {
     const [commit, secret] = [someDigest("commit"), someDigest("secret")];
     const asked = [

@@ -108,7 +108,10 @@ describe("an answer", () => {
     expect(judge({ reveal: other })).toMatchObject({ code: "wrong-binding" });
     expect(judge({ answer: stranger })).toMatchObject({ code: "wrong-binding" });
     expect(judge({ answer: walks })).toMatchObject({ code: "wrong-shape" });
-    expect(judge({ reveal: { ...reveal, commit: digestOf("another") } })).toMatchObject({ code: "wrong-binding" });
+    const elsewhere = { ...reveal, commit: digestOf("another") };
+    expect(judge({ reveal: elsewhere, answer: answerOf(one!, "GPU-1", elsewhere) })).toMatchObject({
+      code: "wrong-binding",
+    });
   });
 
   it("needs both signatures, each over this answer", () => {
