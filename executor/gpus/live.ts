@@ -117,10 +117,7 @@ export class LiveInventory implements GpuInventory {
   async #readFiles(depth: Depth, signal: AbortSignal): Promise<SysfsReading> {
     const last = this.#files;
     const isStill =
-      last !== undefined &&
-      last.state.state === "ok" &&
-      last.readings.length > 0 &&
-      last.readings.every(isBound);
+      last !== undefined && last.state.state === "ok" && last.readings.length > 0 && last.readings.every(isBound);
     if (depth === "quick" && isStill) return last;
     return (this.#files = await this.#parts.sysfs.read(signal));
   }
