@@ -1,6 +1,7 @@
 /**
- * How the tests run: four projects by what a test may touch (test/README.md), one closing line for them all.
- * The end-to-end tests share one Docker Engine, so they run after the others and one file at a time.
+ * How the tests run: projects by what a test may touch (test/README.md), one closing line for them all.
+ * The end-to-end tests share one Docker Engine, so they run after the others; one file at a time those in e2e/alone, which
+ * measure or run whole daemons.
  */
 import { defineConfig } from "vitest/config";
 
@@ -14,29 +15,14 @@ export default defineConfig({
       parallel("unit", ["test/unit/**/*.test.ts", "test/architecture.test.ts"], 10_000),
       parallel("contract", ["test/contract/**/*.test.ts"], 20_000),
       parallel("integration", ["test/integration/**/*.test.ts"], 30_000),
-      {
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        test: {
-          name: "chaos",
-          include: ["test/chaos/**/*.test.ts"],
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
-        },
-      },
+      parallel("e2e", ["test/e2e/*.test.ts"], 120_000, 2),
+      alone("e2e-alone", ["test/e2e/alone/*.test.ts"], 3),
+      alone("chaos", ["test/chaos/**/*.test.ts"], 4),
     ],
   },
 });
 
-function parallel(name: string, include: string[], timeoutMs: number) {
+function parallel(name: string, include: string[], timeoutMs: number, groupOrder = 1) {
   return {
     test: {
       name,
@@ -44,7 +30,20 @@ function parallel(name: string, include: string[], timeoutMs: number) {
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
       maxWorkers: "100%",
-      sequence: { groupOrder: 1 },
+      sequence: { groupOrder },
+    },
+  };
+}
+
+function alone(name: string, include: string[], groupOrder: number) {
+  return {
+    test: {
+      name,
+      include,
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      fileParallelism: false,
+      sequence: { groupOrder },
     },
   };
 }

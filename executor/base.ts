@@ -6,6 +6,7 @@ import type { Lifecycle } from "../common/lifecycle.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ExecutorConfig } from "./config.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
+import type { GpuInventory } from "./gpus/inventory.ts";
 import type { EngineWatch } from "./health/engine-watch.ts";
 import type { CurrentFacts } from "./host/current-facts.ts";
 import type { HostKeys } from "./identity.ts";
@@ -29,5 +30,6 @@ export interface Base {
   /** Whether the engine can limit what a pod writes to its own disk. */
   readonly quota: RootQuota;
   readonly ledger: Ledger;
+  readonly gpus: GpuInventory;
   readonly facts: CurrentFacts;
 }

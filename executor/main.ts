@@ -23,7 +23,7 @@ import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
-import { simulatedGpus } from "./gpus/simulated.ts";
+import { offered, startGpus } from "./gpus/start.ts";
 import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
 import { lookFor, watchProblems } from "./health/problems.ts";
 import { CurrentFacts } from "./host/current-facts.ts";
@@ -92,7 +92,9 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   const quota = await readQuota(engineInfo);
   if ("unavailable" in quota) log.warn("a pod's own disk cannot be limited", { why: quota.unavailable });
   const shared = !("unavailable" in quota) || config.storage.shareWithoutQuota;
-  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), shared });
+  const gpus = await startGpus({ config, keys, clock, log, random: Math.random, life });
+  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), gpus: offered(gpus), shared });
+  gpus.onChange(() => facts.update({ gpus: offered(gpus) }));
   const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
   engine.onChange(() => {
     if (engine.answering) facts.clear("engine-unavailable");
@@ -113,6 +115,7 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
     engine,
     quota,
     ledger,
+    gpus,
     facts,
   };
 }
@@ -190,7 +193,11 @@ async function startControl(parts: ControlParts): Promise<void> {
   await server.listen({ socketPath: controlSocket(config) });
 }
 
-async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineInfo): Promise<HostFacts> {
+async function readFacts(
+  config: ExecutorConfig,
+  keys: HostKeys,
+  engine: EngineInfo,
+): Promise<Omit<HostFacts, "gpus" | "shared">> {
   const machine = await readMachineFacts(engine.rootDir);
   return {
     ...machine.facts,
@@ -199,8 +206,6 @@ async function readFacts(config: ExecutorConfig, keys: HostKeys, engine: EngineI
     publicAddress: config.network.publicAddress ?? guessOwnAddress(),
     sealingKey: keys.sealing.publicKey,
     rentable: rentableOf(machine, config.reserve),
-    gpus: [...simulatedGpus(config.gpus.simulate, keys.identity.publicKey).list()],
-    shared: true,
     problems: [],
   };
 }

@@ -108,7 +108,7 @@ describe("demand 24: a ledger that was truncated or changed at any byte", () => 
 
         expectService(path);
       }),
-      { numRuns: 2000 },
+      { numRuns: 200 },
     );
   });
 

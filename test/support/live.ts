@@ -6,11 +6,16 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import Dockerode from "dockerode";
+
 import { validatorClient, type ValidatorClient } from "../../agent/cli/validator-client.ts";
 import { exec } from "../../common/exec.ts";
+import { HOST_LABEL } from "../../executor/docker/labels.ts";
+import { loadHostKeys } from "../../executor/identity.ts";
 import { type HostPlace, type Stack, startStack } from "../../installer/local-stack.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../protocol/pod.ts";
+import { removeVolumes } from "./volumes/remove.ts";
 
 const PORTS = { first: 43_000, count: 200 };
 const LIVE_MS = 60 * 60_000;
@@ -96,10 +101,20 @@ export async function startLive(options: LiveOptions = {}): Promise<Live> {
       } finally {
         await client.close();
         await stack.stop();
+        if (options.host === undefined) await removeLeftovers(stack.executorDir);
         rmSync(dir, { recursive: true, force: true });
       }
     },
   };
+}
+
+/** What a host keeps beyond its pods: networks made ahead, and volumes with their mount points. */
+async function removeLeftovers(executorDir: string): Promise<void> {
+  const docker = new Dockerode();
+  const { identity } = await loadHostKeys(executorDir);
+  const networks = await docker.listNetworks({ filters: { label: [`${HOST_LABEL}=${identity.publicKey}`] } });
+  await Promise.all(networks.map(({ Id }) => docker.getNetwork(Id).remove()));
+  await removeVolumes(join(executorDir, "volumes"));
 }
 
 interface SshContext {

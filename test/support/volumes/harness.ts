@@ -1,10 +1,9 @@
 /**
  * Real volumes in a folder that goes with the test: everything that was mounted in it is unmounted first.
  */
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -12,7 +11,6 @@ import { pipeline } from "node:stream/promises";
 import { onTestFinished } from "vitest";
 
 import { systemClock } from "../../../common/clock.ts";
-import { parseMounts } from "../../../executor/storage/mounts.ts";
 import { fscryptCipher, type VolumeCipher } from "../../../executor/storage/volumes/cipher.ts";
 import { linuxTools } from "../../../executor/storage/volumes/linux-tools.ts";
 import { volumeIdOf } from "../../../executor/storage/volumes/record.ts";
@@ -23,6 +21,7 @@ import { Hotkey } from "../../../protocol/ids.ts";
 import type { VolumeView } from "../../../protocol/volume.ts";
 import { OWNER, podId } from "../builders.ts";
 import { loggerToMemory } from "../memory-log.ts";
+import { removeVolumes, unmountAll } from "./remove.ts";
 
 export const MIB = 2 ** 20;
 export const SIGNAL = AbortSignal.timeout(600_000);
@@ -43,8 +42,7 @@ export async function volumesFolder(): Promise<VolumesFolder> {
   const root = join(folder, "volumes");
   const reboot = (): Promise<void> => unmountAll(root);
   onTestFinished(async () => {
-    await reboot();
-    execFileSync("chattr", ["-R", "-f", "-i", folder], { stdio: "ignore" });
+    await removeVolumes(root);
     await rm(folder, { recursive: true, force: true });
   });
   const open: VolumesFolder["open"] = (over = {}, parts = {}) =>
@@ -67,14 +65,6 @@ export async function volumesFolder(): Promise<VolumesFolder> {
       SIGNAL,
     );
   return { root, open, reboot };
-}
-
-async function unmountAll(root: string): Promise<void> {
-  const mounts = parseMounts(await readFile("/proc/self/mountinfo", "utf8"));
-  for (const { path } of mounts.toReversed()) {
-    if (!path.startsWith(`${root}/`)) continue;
-    execFileSync("sh", ["-c", 'fsfreeze -u "$1" 2>/dev/null; umount "$1"', "sh", path]);
-  }
 }
 
 export async function hashOf(file: string): Promise<string> {
