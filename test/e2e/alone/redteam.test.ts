@@ -8,6 +8,9 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { createDockerRuntime } from "../../../executor/docker/dockerode-runtime.ts";
+import { mountOver, parseMounts } from "../../../executor/storage/mounts.ts";
+import { rootQuota } from "../../../executor/storage/quota.ts";
 import type { PodId } from "../../../protocol/ids.ts";
 import { ATTEMPTS } from "../../redteam/attempts.ts";
 import { attemptNames } from "../../redteam/build.ts";
@@ -43,7 +46,7 @@ describe("a renter with root who wants out", () => {
       storage: info.Driver,
       security: info.SecurityOptions.join(" "),
     };
-    await writeReport(FOLDER, { host, results: judge(findings, await excuses(scene)), latency });
+    await writeReport(FOLDER, { host, results: judge(findings, await excuses()), latency });
     await scene[Symbol.asyncDispose]();
   });
 
@@ -68,7 +71,7 @@ describe("a renter with root who wants out", () => {
     await starting;
     findings = withWhatTheHostSaw(found, { connections: after - before, logBytes: await scene.logBytes() });
 
-    const results = judge(findings, await excuses(scene));
+    const results = judge(findings, await excuses());
     expect(results.filter(({ held }) => !held)).toEqual([]);
     expect(results.map(({ attempt }) => attempt).toSorted()).toEqual(names.toSorted());
   }, 300_000);
@@ -154,10 +157,14 @@ function withWhatTheHostSaw(found: readonly Finding[], host: { connections: numb
   });
 }
 
-/** Where the engine has no quota, one pod can fill the disk; such a host takes no second one unless told to. */
-async function excuses(scene: RedTeamScene): Promise<Record<string, string>> {
-  const { Driver } = await scene.docker.info();
-  return Driver === "overlay2" ? { "disk-filling": "quota-unavailable" } : {};
+/** Where the executor finds no quota, one pod can fill the disk; such a host takes no second one unless told to. */
+async function excuses(): Promise<Record<string, string>> {
+  const { storage } = await createDockerRuntime({ socketPath: "/var/run/docker.sock" }).info(
+    AbortSignal.timeout(10_000),
+  );
+  const mounts = parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  const quota = rootQuota(storage, mountOver(storage.rootDir, mounts)?.options ?? []);
+  return "unavailable" in quota ? { "disk-filling": "quota-unavailable" } : {};
 }
 
 function connectionsOfHost(): number {
