@@ -3,8 +3,11 @@
  */
 import { z } from "zod";
 
-import { Gpu } from "./gpu.ts";
+import { Gpu, GpuLink } from "./gpu.ts";
 import { Instant } from "./ids.ts";
+
+export const MAX_GPUS = 64;
+export const MAX_LINKED_DEVICES = 16;
 
 /** What may be rented out: the machine less the operator's reserve. */
 export const HostResources = z.strictObject({
@@ -32,7 +35,12 @@ export const HostFacts = z.strictObject({
   sealingKey: z.string(),
   total: HostResources,
   rentable: HostResources,
-  gpus: z.array(Gpu).max(64),
+  gpus: z.array(Gpu).max(MAX_GPUS),
+  /** Between every two devices; left out by executors that do not say, and where there are more than 16 devices. */
+  gpuLinks: z
+    .array(GpuLink)
+    .max((MAX_LINKED_DEVICES * (MAX_LINKED_DEVICES - 1)) / 2)
+    .optional(),
   /** Whether pods of several renters may run at once: only where each pod's disk has a hard limit. */
   shared: z.boolean().default(true),
   problems: z.array(HostProblem).default([]),

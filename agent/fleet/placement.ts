@@ -2,10 +2,10 @@
  * Which host takes a pod, and with which GPUs: the first in the order of ids that has room. Pure, and a refusal is a
  * normal answer: it says of every host what is missing there.
  */
-import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostFacts } from "../../protocol/host.ts";
 import type { GpuUuid, HostId } from "../../protocol/ids.ts";
-import type { GpuRequest, PodSpec } from "../../protocol/pod.ts";
+import type { PodSpec } from "../../protocol/pod.ts";
+import { chooseGpus } from "./gpu-choice/choose.ts";
 import type { Free } from "./host.ts";
 
 export interface Candidate {
@@ -73,23 +73,9 @@ function fit(
   { facts, free }: NonNullable<Candidate["offer"]>,
 ): { readonly gpus: readonly GpuUuid[]; readonly missing: readonly string[] } {
   const problems = facts.problems.map(({ code, message }) => `${code}: ${message}`);
-  const gpus = chooseGpus(spec.gpus, free.gpus);
+  const gpus = chooseGpus(spec.gpus, free.gpus, facts.gpuLinks);
   const lacks = (["cpus", "memoryBytes", "diskBytes"] as const)
     .filter((kind) => spec[kind] > free.resources[kind])
     .map((kind) => `${kind}: ${spec[kind]} asked for, ${free.resources[kind]} free`);
   return { gpus: gpus.chosen, missing: [...problems, ...gpus.missing, ...lacks] };
-}
-
-function chooseGpus(request: GpuRequest, free: readonly Gpu[]): { chosen: readonly GpuUuid[]; missing: string[] } {
-  const { count, model, uuids } = request;
-  const wanted = model?.toLowerCase();
-  const fitting = free.filter((gpu) => wanted === undefined || gpu.model.toLowerCase().includes(wanted));
-  if (uuids !== undefined) {
-    const absent = uuids.filter((uuid) => !fitting.some((gpu) => gpu.uuid === uuid));
-    return { chosen: uuids, missing: absent.map((uuid) => `gpus: ${uuid} is not free here`) };
-  }
-  const chosen = fitting.slice(0, count).map(({ uuid }) => uuid);
-  const kind = model === undefined ? "" : ` like ${JSON.stringify(model)}`;
-  const missing = chosen.length < count ? [`gpus: ${count} asked for, ${fitting.length} free${kind}`] : [];
-  return { chosen, missing };
 }
