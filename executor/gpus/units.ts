@@ -3,7 +3,7 @@
  */
 import type { Accelerator, Accelerators, GpuPair } from "../../protocol/accelerator.ts";
 import type { Gpu, GpuLink, GpuPartition } from "../../protocol/gpu.ts";
-import { type HostFacts, MAX_GPUS, MAX_LINKED_DEVICES } from "../../protocol/host.ts";
+import { MAX_GPUS, MAX_LINKED_DEVICES } from "../../protocol/host.ts";
 import { knownOr } from "./known.ts";
 
 const LONGEST_MODEL = 80;
@@ -24,7 +24,7 @@ export function rentableUnits({ gpus }: Pick<Accelerators, "gpus">): Gpu[] {
 export function gpuFacts(
   units: readonly Gpu[],
   { pairs }: Pick<Accelerators, "pairs">,
-): Required<Pick<HostFacts, "gpus" | "gpuLinks">> {
+): { gpus: Gpu[]; gpuLinks: GpuLink[] } {
   const gpus = units.slice(0, MAX_GPUS);
   const devices = new Set(gpus.map(({ uuid, partition }) => partition?.parent ?? uuid));
   if (devices.size > MAX_LINKED_DEVICES) return { gpus, gpuLinks: [] };

@@ -42,6 +42,19 @@ describe("simulatedGpus", () => {
     for (const one of pairs) expect(one).toMatchObject(pair);
   });
 
+  it.each([
+    ["8xMI210", "xgmiWeight", 15, 12],
+    ["16xMI300X", "xgmiWeight", 15, 56],
+    ["2xMI210,2xMI300X", "xgmiWeight", 15, 2],
+    ["8xH100NVL", "nvlinks", 12, 4],
+    ["3xH100NVL", "nvlinks", 12, 1],
+  ] as const)("joins no other GPUs of %s than the vendor does", (text, by, value, count) => {
+    const { pairs } = simulatedGpus(text, "host").snapshot();
+
+    expect(pairs.filter((pair) => pair[by] === value)).toHaveLength(count);
+    expect(pairs.every(({ overSwitch }) => !overSwitch)).toBe(true);
+  });
+
   it("puts two cards of eight behind one switch, four on one processor", () => {
     const { pairs } = simulatedGpus("8xRTX4090", "host").snapshot();
     const count = (path: string): number => pairs.filter((pair) => pair.path === path).length;
