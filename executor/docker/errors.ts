@@ -11,6 +11,8 @@ interface Rule {
 }
 
 const RULES: readonly Rule[] = [
+  // The engine has no containerd for the moment, which it starts anew.
+  { words: /: unavailable\s*$|containerd\.sock/i, code: "engine-unavailable" },
   { status: 409, words: /name .* is already in use/i, code: "name-taken" },
   { words: /port is already allocated|address already in use|failed to bind host port/i, code: "port-busy" },
   {

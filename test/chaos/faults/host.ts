@@ -66,6 +66,9 @@ export const hostFaults: FaultGroup = {
         await scene.pauseUpTo(1_000);
         await scene.reboot();
         for (const podId of pods) await scene.pods.untilPhase(podId, "running");
+        // What Docker was just publishing when the power went it takes up again, and keeps until its next start.
+        await scene.engine.restart();
+        await scene.hostIsWell();
       },
     },
     {

@@ -31,6 +31,11 @@ describe("engineError", () => {
       "runc create failed: error during container init: mkdir /proc/self/fd/7: not a directory",
       "image-incompatible",
     ],
+    [
+      500,
+      'connection error: desc = "transport: Error while dialing: dial unix /run/docker/containerd/containerd.sock: connect: no such file or directory": unavailable',
+      "engine-unavailable",
+    ],
     [500, "something else", "engine-error"],
   ])("reads %i %s as %s", (status, message, code) => {
     expect(engineError(answered(status, message), "call").code).toBe(code);
