@@ -17,7 +17,7 @@ export default defineConfig({
       parallel("integration", ["test/integration/**/*.test.ts"], 30_000),
       parallel("e2e", ["test/e2e/*.test.ts"], 120_000, 2),
       alone("e2e-alone", ["test/e2e/alone/*.test.ts"], 3),
-      alone("chaos", ["test/chaos/**/*.test.ts"], 4),
+      parallel("chaos", ["test/chaos/*.test.ts"], 120_000, 4),
     ],
   },
 });

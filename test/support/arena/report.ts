@@ -2,9 +2,9 @@
  * What a run of the faults comes to: a JSON file, current after each fault, and a sentence that says how to repeat it.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
-const FILE = join(import.meta.dirname, "../../../.state/chaos/report.json");
+const FOLDER = join(import.meta.dirname, "../../../.state/chaos");
 
 interface Line {
   readonly name: string;
@@ -14,25 +14,27 @@ interface Line {
 }
 
 export class ChaosReport {
+  readonly #file: string;
   readonly #seed: string;
   readonly #startedAt = new Date();
   readonly #lines: Line[] = [];
 
-  constructor(seed: string) {
+  constructor(name: string, seed: string) {
+    this.#file = join(FOLDER, `${name}.json`);
     this.#seed = seed;
   }
 
   add(line: Line): void {
     this.#lines.push(line);
     const whole = { seed: this.#seed, startedAt: this.#startedAt.toISOString(), ...this.#sums(), faults: this.#lines };
-    mkdirSync(dirname(FILE), { recursive: true });
-    writeFileSync(FILE, `${JSON.stringify(whole, undefined, 2)}\n`);
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(this.#file, `${JSON.stringify(whole, undefined, 2)}\n`);
   }
 
   sentence(): string {
     const { passed, failed, todo, ms } = this.#sums();
     const counts = `${passed} faults passed, ${failed} failed, ${todo} to do in ${Math.round(ms / 1000)} s`;
-    return `${counts}; CHAOS_SEED=${this.#seed} repeats them; ${FILE}`;
+    return `${counts}; CHAOS_SEED=${this.#seed} repeats them; ${this.#file}`;
   }
 
   #sums(): Record<Line["result"] | "ms", number> {

@@ -1,0 +1,6 @@
+/** What is under the executor fails, and everything at once for long: the half that takes as long as all the rest. */
+import { playFaults } from "../support/arena/play.ts";
+import { engineFaults } from "./faults/engine.ts";
+import { longFaults } from "./faults/long.ts";
+
+playFaults("engine", [engineFaults, longFaults]);
