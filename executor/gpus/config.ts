@@ -3,6 +3,8 @@
  */
 import { z } from "zod";
 
+import { GpuUuid } from "../../protocol/ids.ts";
+
 export const GpusConfig = z.strictObject({
   /** Such as `8xH100` or `1xH100,2xArc`: GPUs that do not exist, for development; the machine's own are not looked for then. */
   simulate: z.string().default(""),
@@ -14,5 +16,15 @@ export const GpusConfig = z.strictObject({
   nvmlLibrary: z.string().optional(),
   /** The program, or its path. */
   nvidiaSmi: z.string().default("nvidia-smi"),
+  /** How GPUs are to be cut, by their UUIDs: `"GPU-..." = ["3g.40gb", "3g.40gb"]`. Those that are not named stay as they are. */
+  mig: z
+    .record(
+      GpuUuid,
+      z
+        .array(z.string().regex(/^\d+g\.\d+gb\S*$/))
+        .min(1)
+        .max(8),
+    )
+    .default({}),
 });
 export type GpusConfig = z.infer<typeof GpusConfig>;

@@ -28,6 +28,11 @@ export const ENGINE_ERRORS = {
     impact: "The pod was not started.",
     remedy: "Use an image whose entry point and architecture fit this host.",
   },
+  "gpu-not-cut": {
+    status: 500,
+    impact: "The GPU is not cut as wanted; what is cut of it can be rented.",
+    remedy: "Run the command in the message by hand on the host, or change gpus.mig in executor.toml.",
+  },
   "gpu-injection-failed": {
     status: 500,
     impact: "The pod was not started.",
