@@ -66,6 +66,22 @@ describe("the search for a set", () => {
     );
   });
 
+  it("exchanges what it took first for what is better with the others", () => {
+    const scores = [
+      [0, 2, 1, 1, 4, 3, 0, 1, 2],
+      [2, 0, 0, 3, 0, 4, 0, 3, 2],
+      [1, 0, 0, 2, 0, 3, 1, 4, 4],
+      [1, 3, 2, 0, 1, 3, 1, 0, 1],
+      [4, 0, 0, 1, 0, 2, 1, 2, 4],
+      [3, 4, 3, 3, 2, 0, 0, 1, 3],
+      [0, 0, 1, 1, 1, 0, 0, 2, 1],
+      [1, 3, 4, 0, 2, 1, 2, 0, 4],
+      [2, 2, 4, 1, 4, 3, 1, 4, 0],
+    ];
+
+    expect(bestSet(scores, 6, 0)).toEqual(byBruteForce(scores, 6));
+  });
+
   it("finds whole groups among 64 units, where all sets are too many to try", () => {
     const groups = Array.from({ length: 64 }, (_, unit) => Math.floor(unit / 8));
     const scores = groups.map((a, one) => groups.map((b, other) => (one === other ? 0 : a === b ? 100 : 10)));
