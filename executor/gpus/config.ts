@@ -6,7 +6,10 @@ import { z } from "zod";
 import { GpuUuid } from "../../protocol/ids.ts";
 
 export const GpusConfig = z.strictObject({
-  /** Such as `8xH100` or `1xH100,2xArc`: GPUs that do not exist, for development; the machine's own are not looked for then. */
+  /**
+   * Such as `8xH100`, `1xH100,2xArc` or `2xH100:7x1g.10gb`: GPUs that do not exist, for development; the machine's own are
+   * not looked for then.
+   */
   simulate: z.string().default(""),
   /** How often what moves by the second is read. */
   quickSeconds: z.number().positive().max(60).default(5),

@@ -7,6 +7,8 @@ import { createHash } from "node:crypto";
 import type { AcceleratorReading, FabricLink } from "../../protocol/accelerator.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { GpuUuid } from "../../protocol/ids.ts";
+import { gridOfModel, profileOf } from "./mig/grid.ts";
+import { placeBeside } from "./mig/place.ts";
 import { type SimulatedModel, SIMULATED_MODELS } from "./simulated-models.ts";
 import type { PairReading } from "./source.ts";
 import type { Place } from "./sysfs/tree.ts";
@@ -18,21 +20,24 @@ export interface Card {
   readonly hive?: string;
 }
 
-const ITEM = /^(?<count>[1-9][0-9]?)x(?<model>[A-Za-z0-9]+)$/;
+const ITEM = /^(?<count>[1-9][0-9]?)x(?<model>[A-Za-z0-9]+)(?::(?<parts>[1-8])x(?<profile>\d+g\.\d+gb))?$/;
 
-/** `slot` keeps the places of several items apart. Throws `config-invalid` for a text that is none or an unknown model. */
+/**
+ * From `8xH100`, or `2xH100:7x1g.10gb` for cards that are cut by MIG. `slot` keeps the places of several items apart.
+ * Throws `config-invalid` for a text that is none, an unknown model, or parts that do not fit.
+ */
 export function cardsOf(item: string, slot: number, seed: string): Card[] {
-  const { count, model: name } = ITEM.exec(item)?.groups ?? {};
+  const { count, model: name, parts, profile } = ITEM.exec(item)?.groups ?? {};
   const model = name === undefined ? undefined : SIMULATED_MODELS[name];
   if (model === undefined) {
     const known = Object.keys(SIMULATED_MODELS).join(", ");
-    const message = `gpus.simulate: "${item}" is not COUNTxMODEL with a model of ${known}`;
-    throw new AppError("config-invalid", { message });
+    throw invalid(`"${item}" is not COUNTxMODEL with a model of ${known}`);
   }
   const total = Number(count);
   return Array.from({ length: total }, (_, index) => {
     const here = { slot, index, total };
-    const reading = readingOf(model, { ...here, uuid: uuidOf(`${seed}/${item}/${index}`) });
+    const whole = readingOf(model, { ...here, uuid: uuidOf(`${seed}/${item}/${index}`) });
+    const reading = profile === undefined ? whole : cut(whole, model, { profile, parts: Number(parts) });
     const hive = model.hive === undefined ? {} : { hive: `${slot}/${Math.floor(index / model.hive)}` };
     return { reading, place: placeOf(here), ...hive };
   });
@@ -117,7 +122,36 @@ function fabricLinksOf({ switchLinks, bridgeLinks = 0 }: SimulatedModel, here: H
   });
 }
 
-function uuidOf(text: string): GpuUuid {
+function cut(
+  whole: AcceleratorReading,
+  { model, memoryBytes }: SimulatedModel,
+  { profile: name, parts }: { readonly profile: string; readonly parts: number },
+): AcceleratorReading {
+  const grid = gridOfModel(model, memoryBytes);
+  const placed = grid && placeBeside(grid, [], Array<string>(parts).fill(name));
+  const profile = grid && profileOf(grid, name);
+  if (placed === undefined || profile === undefined) throw invalid(`${model} cannot be cut into ${parts} ${name}`);
+  const slices = Math.max(...(grid?.profiles ?? []).map(({ size }) => size));
+  const partitions = placed.map((_, index) => ({
+    uuid: uuidOf(`${whole.uuid}/${index}`, "MIG"),
+    kind: "mig" as const,
+    parent: whole.uuid,
+    index,
+    profile: name,
+    computeSlices: profile.computeSlices,
+    memorySlices: profile.size,
+    gpuInstance: index + 1,
+    computeInstance: 0,
+    memory: { totalBytes: Math.floor((memoryBytes * profile.size) / slices), usedBytes: 0 },
+  }));
+  return { ...whole, partitioned: true, partitions };
+}
+
+function invalid(why: string): AppError {
+  return new AppError("config-invalid", { message: `gpus.simulate: ${why}` });
+}
+
+function uuidOf(text: string, kind: "GPU" | "MIG" = "GPU"): GpuUuid {
   const hex = createHash("sha256").update(text).digest("hex");
-  return GpuUuid.parse(`GPU-SIM-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 24)}`);
+  return GpuUuid.parse(`${kind}-SIM-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 24)}`);
 }

@@ -38,6 +38,17 @@ describe("placement", () => {
     expect(placement).toEqual({ ok: true, hostId: hostId(2), gpus: [gpu(2).uuid, gpu(3).uuid] });
   });
 
+  it("demand 19: takes the GPUs that are linked, by what the host says of them", () => {
+    const [a, b, c] = [gpu(1), gpu(2), gpu(3)];
+    const gpuLinks = [{ a: a.uuid, b: c.uuid, nvlinks: 12 }];
+
+    const placement = place({ spec: podSpec({ gpus: { count: 2 } }) }, [
+      candidate(hostId(1), { gpus: [a, b, c], gpuLinks }),
+    ]);
+
+    expect(placement).toMatchObject({ gpus: [a.uuid, c.uuid] });
+  });
+
   it("finds a model by a part of its name, in any case", () => {
     const hosts = [candidate(hostId(1), { gpus: [gpu(1, { model: "NVIDIA A100-SXM4" }), gpu(2)] })];
 

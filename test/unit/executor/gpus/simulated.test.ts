@@ -27,9 +27,12 @@ describe("simulatedGpus", () => {
     expect(simulatedGpus("", "host").list()).toEqual([]);
   });
 
-  it.each(["H100", "0xH100", "2xH9000", "2x"])("refuses %s", (text) => {
-    expect(() => simulatedGpus(text, "host")).toThrow(expect.objectContaining({ code: "config-invalid" }));
-  });
+  it.each(["H100", "0xH100", "2xH9000", "2x", "1xH100:8x1g.10gb", "1xH100:1x1g.5gb", "1xL40S:1x1g.6gb"])(
+    "refuses %s",
+    (text) => {
+      expect(() => simulatedGpus(text, "host")).toThrow(expect.objectContaining({ code: "config-invalid" }));
+    },
+  );
 
   it.each([
     ["8xH100", { nvlinks: 18, overSwitch: true }, 28],
@@ -60,6 +63,22 @@ describe("simulatedGpus", () => {
     const count = (path: string): number => pairs.filter((pair) => pair.path === path).length;
 
     expect([count("one-switch"), count("host-bridge"), count("system")]).toEqual([4, 8, 16]);
+  });
+
+  it("demand 19: shows a GPU that is cut into seven as seven units, and no more as one", () => {
+    const inventory = simulatedGpus("1xH100:7x1g.10gb,1xH100", "host");
+    const cut = inventory.list().filter(({ partition }) => partition !== undefined);
+
+    expect(cut).toHaveLength(7);
+    expect(inventory.list()).toHaveLength(8);
+    expect(new Set(cut.map(({ uuid }) => uuid)).size).toBe(7);
+    expect(cut[0]).toMatchObject({
+      model: "NVIDIA H100 80GB HBM3 1g.10gb",
+      memoryBytes: 10 * 2 ** 30,
+      simulated: true,
+      partition: { profile: "1g.10gb", computeSlices: 1, memorySlices: 1 },
+    });
+    expect(Accelerators.parse(inventory.snapshot())).toEqual(inventory.snapshot());
   });
 
   it("gives pictures that fit the schema, with places that are unique", () => {
