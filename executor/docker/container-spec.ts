@@ -5,6 +5,8 @@
  * the image's own user. Sealed values are not in here: they reach the pod through a mounted folder in memory.
  */
 import type { PodSpec } from "../../protocol/pod.ts";
+import { environmentOf } from "../gpus/passthrough/environment.ts";
+import type { Grant } from "../gpus/passthrough/grant.ts";
 import type { PodRecord } from "../pods/state.ts";
 import { kitEntrypoint, kitMounts, type PodDirs, RUN_TMPFS } from "../ssh/pod-kit.ts";
 import { type RootQuota, storageOpt } from "../storage/quota.ts";
@@ -32,6 +34,8 @@ export interface ContainerInput {
   readonly isolation?: IsolationSettings | undefined;
   /** Where the pod's volume is mounted on the host, if it has one. */
   readonly volumePath?: string | undefined;
+  /** Of accelerators; none when left out. */
+  readonly grant?: Grant | undefined;
   /** Whether the engine can limit the pod's own disk; it is not limited when left out. */
   readonly quota?: RootQuota | undefined;
 }
@@ -51,7 +55,7 @@ export function containerSpec(input: ContainerInput): ContainerSpec {
     User: "0:0",
     Entrypoint: main.entrypoint,
     Cmd: main.cmd,
-    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Env: environmentOf(spec.env, input.grant),
     Labels: { ...labelsOf(record, input.host) },
     Hostname: `pod-${podId.slice(-12)}`,
     ExposedPorts: Object.fromEntries(record.ports.map((port) => [`${port.containerPort}/${port.protocol}`, {}])),
@@ -69,7 +73,7 @@ function mainProcess(spec: PodSpec, image: ImageInfo): { argv: string[]; user: s
 }
 
 function hostConfig(input: ContainerInput): HostConfig {
-  const { record, dirs, bindAddress, network, isolation } = input;
+  const { record, dirs, bindAddress, network, isolation, grant } = input;
   const { spec } = record.wanted;
   const dns = isolation?.dns ?? [];
   return {
@@ -78,6 +82,7 @@ function hostConfig(input: ContainerInput): HostConfig {
     NetworkMode: network?.name ?? "bridge",
     ...(dns.length === 0 ? {} : { Dns: dns }),
     ...ownDisk(input),
+    ...(grant === undefined ? {} : devicesOf(grant)),
     PortBindings: Object.fromEntries(
       record.ports.map((port) => [
         `${port.containerPort}/${port.protocol}`,
@@ -97,6 +102,15 @@ function hostConfig(input: ContainerInput): HostConfig {
     ShmSize: spec.shmBytes,
     LogConfig: { Type: "json-file", Config: LOG_LIMITS },
     RestartPolicy: { Name: "no" },
+  };
+}
+
+function devicesOf({ requests, files, groups, runtime }: Grant): Partial<HostConfig> {
+  return {
+    ...(requests.length === 0 ? {} : { DeviceRequests: requests }),
+    ...(files.length === 0 ? {} : { Devices: files }),
+    ...(groups.length === 0 ? {} : { GroupAdd: groups }),
+    ...(runtime === undefined ? {} : { Runtime: runtime }),
   };
 }
 

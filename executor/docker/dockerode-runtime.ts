@@ -7,13 +7,15 @@ import { finished } from "node:stream/promises";
 import Dockerode from "dockerode";
 
 import { bounded, ignoring, orUndefined, READ_DEADLINE_MS, WRITE_DEADLINE_MS } from "./call.ts";
+import { toDevices } from "./container-devices.ts";
+import { toState } from "./container-state.ts";
 import { toEngineInfo } from "./engine-info.ts";
 import { readLogs } from "./engine-logs.ts";
 import { engineError } from "./errors.ts";
 import type {
   ContainerRuntime,
   ContainerSpec,
-  ContainerState,
+  DeviceRequest,
   ListedContainer,
   RuntimeEvent,
   SeenContainer,
@@ -53,7 +55,8 @@ export function createDockerRuntime(options: { readonly socketPath: string }): C
 }
 
 function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpec): Dockerode.ContainerCreateOptions {
-  const { PortBindings, Mounts, Tmpfs, SecurityOpt, LogConfig, CapAdd, CapDrop, Ulimits, Dns, ...limits } = HostConfig;
+  const { PortBindings, Mounts, Tmpfs, SecurityOpt, LogConfig, CapAdd, CapDrop, Ulimits, Dns, ...others } = HostConfig;
+  const { DeviceRequests, Devices, GroupAdd, ...limits } = others;
   return {
     ...spec,
     Entrypoint: [...Entrypoint],
@@ -80,8 +83,19 @@ function toDockerode({ Entrypoint, Cmd, Env, HostConfig, ...spec }: ContainerSpe
       ...(CapDrop === undefined ? {} : { CapDrop: [...CapDrop] }),
       ...(Ulimits === undefined ? {} : { Ulimits: [...Ulimits] }),
       ...(Dns === undefined ? {} : { Dns: [...Dns] }),
+      ...(Devices === undefined ? {} : { Devices: [...Devices] }),
+      ...(GroupAdd === undefined ? {} : { GroupAdd: [...GroupAdd] }),
+      ...(DeviceRequests === undefined ? {} : { DeviceRequests: DeviceRequests.map(toDeviceRequest) }),
       LogConfig: { Type: LogConfig.Type, Config: { ...LogConfig.Config } },
     },
+  };
+}
+
+function toDeviceRequest({ DeviceIDs, Capabilities, ...request }: DeviceRequest): Dockerode.DeviceRequest {
+  return {
+    ...request,
+    DeviceIDs: [...DeviceIDs],
+    ...(Capabilities === undefined ? {} : { Capabilities: Capabilities.map((all) => [...all]) }),
   };
 }
 
@@ -102,6 +116,7 @@ function toSeen(info: Dockerode.ContainerInspectInfo): SeenContainer {
     finishedAtMs: toInstant(info.State.FinishedAt),
     exitCode: info.State.ExitCode,
     oomKilled: info.State.OOMKilled,
+    devices: toDevices(info),
   };
 }
 
@@ -115,31 +130,22 @@ async function execIn(docker: Dockerode, name: string, argv: readonly string[]):
   return (await exec.inspect()).ExitCode ?? -1;
 }
 
-/** `dead` is a removal that got stuck, and `restarting` cannot be: we never ask for a restart policy. */
-function toState(status: string): ContainerState {
-  switch (status) {
-    case "created":
-    case "running":
-    case "paused":
-    case "exited":
-      return status;
-    case "restarting":
-      return "running";
-    default:
-      return "removing";
-  }
-}
-
 /** The engine writes the year 1 for an instant that has not come. */
 function toInstant(text: string): number | undefined {
   const ms = Date.parse(text);
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-function list(docker: Dockerode, label: string, signal: AbortSignal): Promise<ListedContainer[]> {
+function list(docker: Dockerode, label: string | undefined, signal: AbortSignal): Promise<ListedContainer[]> {
   return bounded("list", READ_DEADLINE_MS, signal, async (abortSignal) => {
-    const rows = await docker.listContainers({ all: true, filters: { label: [label] }, abortSignal });
-    return rows.map(({ Names: [name = ""], Labels }) => ({ name: name.replace(/^\//, ""), labels: Labels }));
+    const filters = label === undefined ? {} : { label: [label] };
+    const rows = await docker.listContainers({ all: true, filters, abortSignal });
+    return rows.map(({ Id, Names: [name = ""], State, Labels }) => ({
+      id: Id,
+      name: name.replace(/^\//, ""),
+      state: toState(State),
+      labels: Labels,
+    }));
   });
 }
 

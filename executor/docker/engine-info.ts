@@ -15,6 +15,11 @@ const Info = z.object({
   Runtimes: z.record(z.string(), z.unknown()).nullish(),
   DefaultRuntime: z.string().default(""),
   SecurityOptions: z.array(z.string()).nullish(),
+  CDISpecDirs: z.array(z.string()).nullish(),
+  DiscoveredDevices: z
+    .array(z.object({ Source: z.string(), ID: z.string() }))
+    .optional()
+    .catch(undefined),
   MemoryLimit: z.boolean().default(false),
   CpuCfsQuota: z.boolean().default(false),
   PidsLimit: z.boolean().default(false),
@@ -35,6 +40,14 @@ export function toEngineInfo(answer: unknown): EngineInfo {
     runtimes: Object.keys(info.Runtimes ?? {}),
     defaultRuntime: info.DefaultRuntime,
     securityOptions: info.SecurityOptions ?? [],
+    cdi: {
+      specDirs: info.CDISpecDirs ?? [],
+      ...(info.DiscoveredDevices === undefined ? {} : { devices: cdiDevices(info.DiscoveredDevices) }),
+    },
     limits: { memory: info.MemoryLimit, cpu: info.CpuCfsQuota, pids: info.PidsLimit },
   };
+}
+
+function cdiDevices(found: readonly { readonly Source: string; readonly ID: string }[]): string[] {
+  return found.flatMap(({ Source, ID }) => (Source === "cdi" ? [ID] : []));
 }

@@ -47,8 +47,26 @@ export interface HostConfig {
   readonly Runtime?: string;
   /** Name servers; the host's when left out. */
   readonly Dns?: readonly string[];
+  readonly DeviceRequests?: readonly DeviceRequest[];
+  readonly Devices?: readonly DeviceFile[];
+  /** Further groups of the main process, as numbers. */
+  readonly GroupAdd?: readonly string[];
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly RestartPolicy: { readonly Name: "no" };
+}
+
+/** Asks the engine for devices by their vendors' names. */
+export interface DeviceRequest {
+  readonly Driver: "cdi" | "nvidia";
+  readonly DeviceIDs: readonly string[];
+  /** Alternatives, each a list of what has to be there. */
+  readonly Capabilities?: readonly (readonly string[])[];
+}
+
+export interface DeviceFile {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  readonly CgroupPermissions: "rwm";
 }
 
 export interface Mount {
@@ -83,10 +101,27 @@ export interface SeenContainer {
   readonly finishedAtMs: number | undefined;
   readonly exitCode: number;
   readonly oomKilled: boolean;
+  /** What it was given of the host's devices, where the engine was asked. */
+  readonly devices?: ContainerDevices;
+}
+
+/** Every way in which a container can have been given an accelerator. */
+export interface ContainerDevices {
+  readonly requests: readonly {
+    readonly driver: string;
+    readonly ids: readonly string[];
+    /** -1 stands for all. */
+    readonly count: number;
+    readonly capabilities: readonly (readonly string[])[];
+  }[];
+  /** Device files, and folders of them, by their paths on the host. */
+  readonly files: readonly string[];
+  readonly runtime: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A container as a list shows it; `inspect` tells the rest. */
-export type ListedContainer = Pick<SeenContainer, "name" | "labels">;
+export type ListedContainer = Pick<SeenContainer, "id" | "name" | "state" | "labels">;
 
 /** A container of ours changed; look again. */
 export interface RuntimeEvent {
@@ -105,6 +140,11 @@ export interface EngineInfo {
   readonly defaultRuntime: string;
   /** Such as `name=seccomp,profile=builtin`, `name=apparmor`, `name=userns`, `name=rootless`, `name=cgroupns`. */
   readonly securityOptions: readonly string[];
+  /**
+   * CDI, by which containers ask for devices by name: where the engine looks for specifications, nowhere when it is off, and
+   * the devices that it found there; engines before 28.2 do not say.
+   */
+  readonly cdi: { readonly specDirs: readonly string[]; readonly devices?: readonly string[] };
   /** What the engine can limit of a container. */
   readonly limits: { readonly memory: boolean; readonly cpu: boolean; readonly pids: boolean };
 }
@@ -132,8 +172,8 @@ export interface ContainerRuntime {
   inspect(name: string, signal: AbortSignal): Promise<SeenContainer | undefined>;
   /** Runs a program in a running container as root and waits for its end. Resolves with its exit status. */
   exec(name: string, argv: readonly string[], signal: AbortSignal): Promise<number>;
-  /** Every container, in any state, that carries this label. */
-  list(label: string, signal: AbortSignal): Promise<ListedContainer[]>;
+  /** Every container, in any state, that carries this label; of anybody when there is none. */
+  list(label: string | undefined, signal: AbortSignal): Promise<ListedContainer[]>;
   /** What the main process wrote; ends with the container when `follow`, else at the last line. */
   logs(name: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Changes of containers that carry this label, from now on. Ends or rejects when the engine goes away. */

@@ -4,7 +4,7 @@
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
-import type { PodId } from "../../protocol/ids.ts";
+import type { GpuUuid, PodId } from "../../protocol/ids.ts";
 import type { Reason, WantedPod } from "../../protocol/pod.ts";
 import { type Claims, freeOf } from "./claims.ts";
 
@@ -12,6 +12,8 @@ export interface AdmissionInput {
   readonly wanted: WantedPod;
   readonly claims: Claims;
   readonly gpus: readonly Gpu[];
+  /** GPUs that a container holds which is no pod that we know, with its name. */
+  readonly blocked: ReadonlyMap<GpuUuid, string>;
   readonly rentable: HostResources;
   readonly sealingKey: string;
   /** What the pod's volume would take of the disk on top. */
@@ -34,11 +36,16 @@ function sharingRefusal({ inTheWay }: AdmissionInput): Reason | undefined {
   return refusal("quota-unavailable", message, { holder });
 }
 
-function gpuRefusal({ wanted, claims, gpus }: AdmissionInput): Reason | undefined {
+function gpuRefusal({ wanted, claims, gpus, blocked }: AdmissionInput): Reason | undefined {
   if (new Set(wanted.gpus).size !== wanted.spec.gpus.count) {
     return refusal("gpu-unknown", "The number of assigned GPUs differs from the number that was asked for.", {});
   }
   for (const uuid of wanted.gpus) {
+    const container = blocked.get(uuid);
+    if (container !== undefined) {
+      const message = `GPU ${uuid} is or may be held by the container ${container}, which is no pod that is known here.`;
+      return refusal("gpu-taken", message, { uuid, container });
+    }
     if (!gpus.some((gpu) => gpu.uuid === uuid))
       return refusal("gpu-unknown", `GPU ${uuid} is not on this host.`, { uuid });
     const holder = claims.gpus.get(uuid);

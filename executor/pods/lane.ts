@@ -19,7 +19,7 @@ import { ACTIONS } from "./steps.ts";
 import { isHopeless, MAX_ATTEMPTS, RETRY } from "./trouble.ts";
 
 /** Steps after which the next look at SSH is counted anew. */
-const PROBES: ReadonlySet<Step> = new Set(["probe", "check", "heal"]);
+const PROBES: ReadonlySet<Step> = new Set(["probe", "check", "heal", "see-gpus"]);
 const PULL_REPORT_MS = 250;
 /** setTimeout cannot wait longer than 2^31 ms. */
 const LONGEST_SLEEP_MS = 3_600_000;
@@ -79,7 +79,7 @@ export class PodLane {
     if (this.#record.overAt !== undefined) return this.#tell();
     this.look();
     this.#giveUpPull();
-    if (wanted.goal === "ended") this.#interrupt("start", "heal", "examine");
+    if (wanted.goal === "ended") this.#interrupt("start", "heal", "see-gpus", "examine");
   }
 
   /** Something happened to the container: look again now, also in the middle of a probe. */

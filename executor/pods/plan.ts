@@ -4,13 +4,23 @@
  */
 import type { SeenContainer } from "../docker/runtime.ts";
 import { isNoted, type RestartPace, restartDelayMs } from "./exits.ts";
-import { goalOf, hasRunAsAsked, nextDeadlineMs, type PodRecord, type Seen, type SshHealth } from "./state.ts";
+import {
+  goalOf,
+  hasItsGpus,
+  hasRunAsAsked,
+  lackOfGpus,
+  nextDeadlineMs,
+  type PodRecord,
+  type Seen,
+  type SshHealth,
+} from "./state.ts";
 
 export type Step =
   | "pull"
   | "create"
   | "start"
   | "write-keys"
+  | "see-gpus"
   | "probe"
   | "check"
   | "heal"
@@ -90,6 +100,7 @@ function towardsRunning(input: PlanInput): Step | undefined {
       return record.rebuilt === true ? undefined : "start";
     case "running":
       if (!hasRunAsAsked(record, container) || container.startedAtMs === undefined) return "stop";
+      if (mustSeeGpus(input, container)) return "see-gpus";
       if (!sameKeys(record.wanted.spec.sshKeys, seen.keys)) return "write-keys";
       return keepUsable(input, container.startedAtMs);
     case "exited":
@@ -99,6 +110,12 @@ function towardsRunning(input: PlanInput): Step | undefined {
     case "paused":
       return undefined;
   }
+}
+
+/** Once for each start; what was missing is looked for now and then. */
+function mustSeeGpus(input: PlanInput, container: SeenContainer): boolean {
+  if (hasItsGpus(input.record, container)) return false;
+  return lackOfGpus(input.record, container) === undefined || input.sinceProbeMs >= probeEveryMs(input);
 }
 
 /** SSH is proven after each start, looked at now and then, and brought back once when it is lost. */

@@ -2,7 +2,7 @@
  * All pods of this host: takes wishes in, gives each pod its lane, listens to the engine, tells what is.
  *
  * A pod leaves only by its own wish or lease. What the ledger lost is rebuilt from labels; what cannot be read is left
- * alone and blocks the GPUs of the host. Closing stops the lanes and no pod.
+ * alone and blocks what it may hold. Closing stops the lanes and no pod.
  */
 import { once, setMaxListeners } from "node:events";
 
@@ -14,16 +14,19 @@ import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
-import { containerName, HOST_LABEL, POD_LABEL, podIdOfName, recordFromLabels } from "../docker/labels.ts";
+import { containerName, POD_LABEL, podIdOfName } from "../docker/labels.ts";
+import type { Passthrough } from "../gpus/passthrough/passthrough.ts";
 import type { EngineWatch } from "../health/engine-watch.ts";
 import { refusalOf } from "./admission.ts";
 import { type Claims, claimsOf } from "./claims.ts";
+import { Holders } from "./holders.ts";
 import { type KnownPods, knownPods } from "./known.ts";
 import type { LaneDeps } from "./lane-deps.ts";
 import { PodLane } from "./lane.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { Places, type PlacesDeps, type PlacesOptions } from "./places.ts";
 import type { Pace } from "./plan.ts";
+import { sortContainers } from "./sort-containers.ts";
 import type { PodRecord } from "./state.ts";
 
 export interface PodsOptions extends PlacesOptions {
@@ -37,6 +40,7 @@ export interface PodsDeps
   readonly engine: EngineWatch;
   readonly admissions: KeyedLock;
   readonly gpus: () => readonly Gpu[];
+  readonly passthrough: Pick<Passthrough, "give" | "hold" | "blocked" | "hasReal">;
   readonly rentable: () => HostResources;
   /** What a pod's volume would take of the disk on top. */
   readonly volumeBytes: (wanted: WantedPod) => number;
@@ -71,6 +75,7 @@ export class Pods {
   readonly #listed = Promise.withResolvers<void>();
   readonly #loops: Promise<void>[] = [];
   readonly #places: Places;
+  readonly #holders: Holders;
   #hasListed = false;
   #damaged: ReadonlySet<string> = new Set();
   #unreadable: readonly string[] = [];
@@ -81,6 +86,7 @@ export class Pods {
     this.#options = options;
     this.#deps = deps;
     this.#places = new Places(options, { ...deps, records: () => this.#records() });
+    this.#holders = new Holders(deps.runtime);
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -116,7 +122,7 @@ export class Pods {
     return this.#hasListed ? knownPods(this.#records(), this.#damaged) : undefined;
   }
 
-  /** Containers with our label that no record can be made of. They block every GPU of the host. */
+  /** Containers with our label that no record can be made of. They block every GPU that they may hold. */
   get unreadable(): readonly string[] {
     return this.#unreadable;
   }
@@ -150,7 +156,8 @@ export class Pods {
         : refusalOf({
             wanted,
             claims: this.#claims(),
-            gpus: this.#unreadable.length > 0 ? [] : this.#deps.gpus(),
+            gpus: this.#deps.gpus(),
+            blocked: this.#deps.passthrough.blocked,
             rentable: this.#deps.rentable(),
             sealingKey: this.#deps.sealingKey.publicKey,
             volumeBytes: this.#deps.volumeBytes(wanted),
@@ -207,28 +214,20 @@ export class Pods {
 
   /** Makes records of labelled containers that the ledger does not know; what belongs to others is only counted. */
   async #rebuild(): Promise<void> {
-    const { runtime, ledger, log, host } = this.#deps;
-    const containers = await runtime.list(POD_LABEL, this.#closing.signal);
-    const unreadable: string[] = [];
-    const others: PodRecord[] = [];
-    for (const container of containers) {
-      const podId = podIdOfName(container.name);
-      if (podId !== undefined && this.#lanes.has(podId)) continue;
-      const record = recordFromLabels(container.labels);
-      if (record === undefined || container.name !== containerName(record.wanted.podId)) {
-        unreadable.push(container.name);
-      } else if ((container.labels[HOST_LABEL] ?? host) !== host) {
-        others.push(record);
-      } else {
-        log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
-        const rebuilt = { ...record, rebuilt: true as const };
-        ledger.saveRecord(rebuilt);
-        void this.#addLane({ record: rebuilt, status: undefined }, false).start();
-      }
+    const { runtime, ledger, log, host, passthrough } = this.#deps;
+    const { hasReal } = passthrough;
+    const containers = await runtime.list(hasReal ? undefined : POD_LABEL, this.#closing.signal);
+    const sorted = sortContainers(containers, { host, isKnown: (podId) => this.#lanes.has(podId) });
+    for (const record of sorted.lost) {
+      log.warn("a pod was rebuilt from its container's labels", { podId: record.wanted.podId });
+      ledger.saveRecord(record);
+      void this.#addLane({ record, status: undefined }, false).start();
     }
+    const unreadable = sorted.unreadable.map(({ name }) => name);
     if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });
     this.#unreadable = unreadable;
-    this.#others = others;
+    this.#others = sorted.others;
+    passthrough.hold(await this.#holders.look(sorted, hasReal, this.#closing.signal));
     this.#hasListed = true;
     this.#listed.resolve();
   }

@@ -38,6 +38,17 @@ export const LastExit = z.strictObject({
 });
 export type LastExit = z.infer<typeof LastExit>;
 
+/** The device files that a container was given with its GPUs. Starts are the engine's instants. */
+const GivenDevices = z.strictObject({
+  /** In the pod. */
+  nodes: z.array(z.string()),
+  /** The start in which all were seen to be there. */
+  seenStartMs: z.number().optional(),
+  /** The start in which they were not, since when on this host's clock, and what was wrong. */
+  lack: z.strictObject({ startedAtMs: z.number(), sinceMs: z.number(), message: z.string() }).optional(),
+});
+export type GivenDevices = z.infer<typeof GivenDevices>;
+
 /** What was promised for a pod. Instants are this host's clock in milliseconds. */
 export const PodRecord = z.strictObject({
   wanted: WantedPod,
@@ -55,6 +66,8 @@ export const PodRecord = z.strictObject({
   rebuilt: z.literal(true).optional(),
   /** The start whose SSH was brought back once; a second time for the same start helps nobody. */
   healedStartMs: z.number().optional(),
+  /** Absent where it has no GPUs, or only made-up ones. */
+  given: GivenDevices.optional(),
   /** Why the pod cannot be made to run; set once, before its first start, and the pod is taken down. */
   failure: Reason.optional(),
   /** Stages of the first start, in milliseconds since acceptedAtMs. */
@@ -125,6 +138,16 @@ export function withSeenStart(record: PodRecord, container: SeenContainer | unde
   return { ...record, lastStart: { run, startedAtMs: container.startedAtMs } };
 }
 
+/** Whether this start of the main process has been seen to have its GPUs, where it is to have any. */
+export function hasItsGpus({ given }: PodRecord, { startedAtMs }: SeenContainer): boolean {
+  return given === undefined || (startedAtMs !== undefined && given.seenStartMs === startedAtMs);
+}
+
+/** What this start of the main process was seen to lack of its GPUs. */
+export function lackOfGpus({ given }: PodRecord, { startedAtMs }: SeenContainer): GivenDevices["lack"] {
+  return given?.lack?.startedAtMs === startedAtMs ? given?.lack : undefined;
+}
+
 export interface PhaseInput {
   readonly record: PodRecord;
   /** Undefined while the engine does not answer. */
@@ -152,6 +175,7 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
       return "starting";
     case "running":
       if (!hasRunAsAsked(record, container)) return "stopping";
+      if (!hasItsGpus(record, container)) return lackOfGpus(record, container) === undefined ? "starting" : "degraded";
       if (ssh === undefined || ssh.startedAtMs !== container.startedAtMs) return "starting";
       return ssh.state === "lost" || ssh.state === "healing" ? "degraded" : "running";
     case "paused":
@@ -169,5 +193,6 @@ export function sshBefore(record: PodRecord, previousStatus: PodStatus | undefin
   if (startedAtMs === undefined) return undefined;
   if (previousStatus?.phase === "running") return { startedAtMs, state: "assumed" };
   if (previousStatus?.phase !== "degraded" || previousStatus.unbilledSince === undefined) return undefined;
+  if (previousStatus.reason?.code === "gpu-not-given") return undefined;
   return { startedAtMs, state: "lost", failedAtMs: Date.parse(previousStatus.unbilledSince) };
 }

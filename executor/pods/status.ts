@@ -6,7 +6,7 @@ import { isOver } from "../../protocol/pod.ts";
 import { CRASH_LOOP_TRIES, isCrashLoop, isNoted, type RestartPace, restartDelayMs } from "./exits.ts";
 import type { NewEvent } from "./ledger.ts";
 import { type PortRange, publicPort } from "./ports.ts";
-import { goalOf, type PhaseInput, phaseOf, type PodRecord } from "./state.ts";
+import { goalOf, lackOfGpus, type PhaseInput, phaseOf, type PodRecord } from "./state.ts";
 
 export interface StatusInput extends PhaseInput {
   readonly previous: PodStatus | undefined;
@@ -81,6 +81,8 @@ function reasonOf({ record, seen, ssh }: StatusInput, phase: PodPhase): Reason |
     return { code: "crash-loop", message, details: { cause, tries, fault } };
   }
   if (phase !== "degraded") return undefined;
+  const lack = seen?.container && lackOfGpus(record, seen.container);
+  if (lack !== undefined) return { code: "gpu-not-given", message: lack.message };
   if (seen?.container?.state === "paused") return { code: "paused", message: "Somebody paused the pod on the host." };
   const details = { restarted: record.healedStartMs !== undefined && record.healedStartMs === ssh?.startedAtMs };
   return { code: "ssh-not-ready", message: "The pod runs, but its SSH server does not answer.", details };
@@ -92,6 +94,8 @@ function unbilledSinceOf({ record, seen, ssh, previous, nowMs }: StatusInput, ph
     return new Date(seen.container.finishedAtMs).toISOString();
   }
   if (phase !== "degraded") return undefined;
+  const lack = seen?.container && lackOfGpus(record, seen.container);
+  if (lack !== undefined) return new Date(lack.sinceMs).toISOString();
   if (ssh?.failedAtMs !== undefined) return new Date(ssh.failedAtMs).toISOString();
   return previous?.unbilledSince ?? new Date(nowMs).toISOString();
 }

@@ -8,7 +8,7 @@ import type { Timeline } from "../../protocol/pod.ts";
 import { containerSpec } from "../docker/container-spec.ts";
 import { containerName } from "../docker/labels.ts";
 import { readHostKeyLine, removePodFiles, writeAuthorizedKeys } from "../ssh/pod-files.ts";
-import { HEAL_COMMAND, SSH_PORT } from "../ssh/pod-kit.ts";
+import { devicesCommand, HEAL_COMMAND, lackOfDevices, SSH_PORT } from "../ssh/pod-kit.ts";
 import { answersSsh, type SshEndpoint, waitForSsh } from "../ssh/probe.ts";
 import {
   endContainer,
@@ -20,6 +20,7 @@ import {
   stuckError,
 } from "./ending.ts";
 import { withExit } from "./exits.ts";
+import { grantFor, withGrant } from "./gpus.ts";
 import type { Step } from "./plan.ts";
 import { prepare, volumePathOf } from "./prepare.ts";
 import { withImageAccess } from "./secrets.ts";
@@ -35,6 +36,7 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   create,
   start,
   "write-keys": writeKeys,
+  "see-gpus": seeGpus,
   probe,
   check,
   heal,
@@ -56,8 +58,9 @@ async function pull(turn: Turn, { deps, signal, onPull }: StepContext): Promise<
 async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
   const { image } = turn.seen;
   if (image === undefined) throw new AppError("internal", { message: "create without an image" });
-  const record = stage(turn.record, "pulled", deps.clock);
   const { bindAddress, host, isolation, quota } = deps;
+  const grant = await grantFor(turn.record, deps, signal);
+  const record = withGrant(stage(turn.record, "pulled", deps.clock), grant);
   const dirs = await prepare(record, deps, signal);
   const { network } = record;
   const { settings } = isolation;
@@ -72,6 +75,7 @@ async function create(turn: Turn, { deps, signal }: StepContext): Promise<Turn> 
     isolation: settings,
     quota,
     volumePath,
+    grant,
   });
   const id = await deps.runtime.create(spec, signal);
   const container = {
@@ -103,6 +107,22 @@ async function writeKeys(turn: Turn, { deps }: StepContext): Promise<Turn> {
   const { sshKeys } = turn.record.wanted.spec;
   await writeAuthorizedKeys(deps.dirsOf(turn.record).podDir, sshKeys, deps.isolation.podRoot);
   return { ...turn, seen: { ...turn.seen, keys: sshKeys } };
+}
+
+/** Throws `gpu-not-given` for a pod that nobody has been able to use yet; what one lacks that was used is noted. */
+async function seeGpus(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
+  const { record, seen } = turn;
+  const startedAtMs = seen.container?.startedAtMs;
+  if (record.given === undefined || startedAtMs === undefined) {
+    throw new AppError("internal", { message: "no GPUs to see" });
+  }
+  const { nodes, lack } = record.given;
+  const status = await deps.runtime.exec(containerName(record.wanted.podId), devicesCommand(nodes), signal);
+  const message = lackOfDevices(status, nodes);
+  if (message === undefined) return { ...turn, record: { ...record, given: { nodes, seenStartMs: startedAtMs } } };
+  if (record.timeline.sshReady === undefined) throw new AppError("gpu-not-given", { message, details: { status } });
+  const sinceMs = lack?.startedAtMs === startedAtMs ? lack.sinceMs : deps.clock.now();
+  return { ...turn, record: { ...record, given: { nodes, lack: { startedAtMs, sinceMs, message } } } };
 }
 
 /** Waits for SSH to come up. */

@@ -17,6 +17,9 @@ export function isHopeless(
   attempts: number,
   { record, nowMs }: { readonly record: PodRecord; readonly nowMs: number },
 ): boolean {
-  if (code === "engine-unavailable" || record.timeline.started !== undefined) return false;
+  const { started, sshReady } = record.timeline;
+  // That its GPUs are there is found out after the start and before anybody can use the pod.
+  const ran = code === "gpu-not-given" ? sshReady : started;
+  if (code === "engine-unavailable" || ran !== undefined) return false;
   return goalOf(record, nowMs) === "running" && (!PASSING.has(code) || attempts >= MAX_ATTEMPTS);
 }

@@ -40,7 +40,7 @@ export const PROGRAMS: readonly Program[] = [
 /** Gives copies of programs another loader and library folder. */
 export const PATCHELF_PATH = "/usr/bin/patchelf";
 
-const SCRIPTS = ["init", "heal", "session", "server", "environment", "user"];
+const SCRIPTS = ["init", "heal", "devices", "session", "server", "environment", "user"];
 /** Part of libc.so.6 itself since glibc 2.34; before that, loaded by name when somebody looks up a user or a host. */
 const LOOKUP_LIBRARIES = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"];
 const TRACE_MS = 10_000;

@@ -58,6 +58,25 @@ export function kitEntrypoint({ argv, user, stay }: PodMain): { entrypoint: stri
 /** Run in a pod as root, it starts the SSH server anew. Pods of an older kit do not have it, and the command fails there. */
 export const HEAL_COMMAND: readonly string[] = [`${KIT}/bin/busybox`, "sh", `${KIT}/heal`];
 
+/** What ends the command below when a device is there that is none of the pod's. */
+const FOREIGN_DEVICE = 121;
+/** Device files of a pod beyond so many count as one. */
+const MOST_NODES = 120;
+
+/** Run in a pod as root, it tells whether the pod has these device files, and of accelerators no others. */
+export function devicesCommand(nodes: readonly string[]): string[] {
+  return [`${KIT}/bin/busybox`, "sh", `${KIT}/devices`, ...nodes];
+}
+
+/** What the command's exit status says, in words; undefined when all is well. */
+export function lackOfDevices(status: number, nodes: readonly string[]): string | undefined {
+  if (status === 0) return undefined;
+  if (status === FOREIGN_DEVICE) return "The pod has the device file of an accelerator that is not its own.";
+  if (status < 1 || status > MOST_NODES)
+    return `It cannot be found out whether the pod has its GPUs (status ${status}).`;
+  return `The pod cannot open ${nodes[status - 1] ?? "a device file"}, which is one of its GPU's.`;
+}
+
 export function kitMounts({ kitDir, podDir, secretDir }: PodDirs): KitMount[] {
   return [
     { hostPath: kitDir, podPath: KIT, readOnly: true },

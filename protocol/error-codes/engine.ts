@@ -38,6 +38,16 @@ export const ENGINE_ERRORS = {
     impact: "The pod was not started.",
     remedy: "The engine could not hand over the GPU: check the vendor's container toolkit on the host.",
   },
+  "gpu-not-given": {
+    status: 500,
+    impact: "The pod does not run, because it has not got all of its GPUs and nothing of others' GPUs.",
+    remedy: "The message says what is missing on the host; `lium-executor gpus list` shows its GPUs.",
+  },
+  "gpu-passthrough-missing": {
+    status: 503,
+    impact: "GPUs of this host cannot be given to pods, and are not offered.",
+    remedy: "The message says what to install or set up on the host; it is looked at again every half minute.",
+  },
   "engine-unavailable": {
     status: 503,
     impact: "The container engine does not answer; pods go on, their state is unknown.",

@@ -94,7 +94,9 @@ describe("a crash of the executor", () => {
     await host.until(() => (host.pods.unreadable.length === 1 ? true : undefined), "the unreadable one");
     await host.pods.want(wish({ podId: podId(2), gpus: uuid === undefined ? [] : [uuid] }, { gpus: { count: 1 } }));
 
-    expect(await host.untilPhase(podId(2), "failed")).toMatchObject({ reason: { code: "gpu-unknown" } });
+    expect(await host.untilPhase(podId(2), "failed")).toMatchObject({
+      reason: { code: "gpu-taken", details: { container: "stranger" } },
+    });
     expect(container?.seen.state).toBe("running");
   });
 });

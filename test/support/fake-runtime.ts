@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { toDevices } from "../../executor/docker/container-devices.ts";
 import { toEngineInfo } from "../../executor/docker/engine-info.ts";
 import type { FoundImage } from "../../executor/docker/image-store.ts";
 import type {
@@ -36,8 +37,8 @@ export class FakeRuntime implements ContainerRuntime {
   /** Host ports in use by others. */
   readonly busyPorts = new Set<string>();
   down = false;
-  /** What a program in a container does to the world. */
-  onExec: (name: string) => void = () => undefined;
+  /** What a program in a container does to the world; the status that it ends with when it is not 0. */
+  onExec: (name: string, argv: readonly string[]) => number | void = () => undefined;
   /** What the engine says of itself. */
   engine: EngineInfo = toEngineInfo({
     ServerVersion: "fake",
@@ -77,12 +78,11 @@ export class FakeRuntime implements ContainerRuntime {
     this.#enter("ping", "");
   }
 
-  /** Programs run in containers; all end well. */
+  /** Programs run in containers. */
   async exec(name: string, argv: readonly string[]): Promise<number> {
     this.#enter("exec", `${name} ${argv.join(" ")}`);
     if (this.#existing(name).seen.state !== "running") throw new AppError("engine-error", { message: "not running" });
-    this.onExec(name);
-    return 0;
+    return this.onExec(name, argv) ?? 0;
   }
 
   async info(): Promise<EngineInfo> {
@@ -139,6 +139,7 @@ export class FakeRuntime implements ContainerRuntime {
       finishedAtMs: undefined,
       exitCode: 0,
       oomKilled: false,
+      devices: toDevices({ HostConfig: spec.HostConfig, Config: spec }),
     };
     this.containers.set(spec.name, { seen, spec, logs: [] });
     this.#emit(spec.name, "create");
@@ -177,9 +178,10 @@ export class FakeRuntime implements ContainerRuntime {
     return this.containers.get(name)?.seen;
   }
 
-  async list(label: string): Promise<SeenContainer[]> {
-    this.#enter("list", label);
-    return [...this.containers.values()].map((container) => container.seen).filter(({ labels }) => label in labels);
+  async list(label: string | undefined): Promise<SeenContainer[]> {
+    this.#enter("list", label ?? "all");
+    const all = [...this.containers.values()].map((container) => container.seen);
+    return label === undefined ? all : all.filter(({ labels }) => label in labels);
   }
 
   async *logs(name: string, query: LogQuery): AsyncGenerator<LogLine> {

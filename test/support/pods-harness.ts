@@ -13,12 +13,16 @@ import { type Clock, systemClock } from "../../common/clock.ts";
 import { createKeyedLock } from "../../common/keyed-lock.ts";
 import { createLogger } from "../../common/logger.ts";
 import { generateSealingKey } from "../../common/sealed-box.ts";
+import type { GpuInventory } from "../../executor/gpus/inventory.ts";
+import { Passthrough } from "../../executor/gpus/passthrough/passthrough.ts";
+import type { HostSetup } from "../../executor/gpus/passthrough/setup.ts";
 import { simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { EngineWatch } from "../../executor/health/engine-watch.ts";
 import type { Meter } from "../../executor/metering/meter.ts";
 import { type Ledger, openLedger } from "../../executor/pods/ledger.ts";
 import type { Pace } from "../../executor/pods/plan.ts";
 import { Pods } from "../../executor/pods/reconcile.ts";
+import type { Gpu } from "../../protocol/gpu.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import type { PodEvent, PodPhase, PodSpecInput, PodStatus, Reason, WantedPod } from "../../protocol/pod.ts";
 import { podSpec, wantedPod } from "./builders.ts";
@@ -59,7 +63,10 @@ export class PodsHarness {
   readonly volumes = new FakeVolumes();
   meter: Pick<Meter, "observe"> = { observe: () => undefined };
   readonly sealingKey = generateSealingKey();
-  readonly gpus = simulatedGpus("4xH100", "harness").list();
+  /** What accelerators the host has. */
+  inventory: Pick<GpuInventory, "list" | "snapshot" | "onChange"> = simulatedGpus("4xH100", "harness");
+  /** How it hands them to pods; asked for only where one is real. */
+  setup: HostSetup | undefined;
   readonly events: PodEvent[] = [];
   readonly logged: string[] = [];
   readonly log = createLogger({ name: "test", level: "debug", output: { write: (line) => this.logged.push(line) } });
@@ -79,6 +86,7 @@ export class PodsHarness {
   readonly #servers: { close(): void }[] = [];
   #ledger: Ledger | undefined;
   #pods: Pods | undefined;
+  #passthrough: Passthrough | undefined;
   #engine: EngineWatch | undefined;
   #ports = { internal: 0, external: 0, count: 0 };
   #changed = Promise.withResolvers<void>();
@@ -104,14 +112,26 @@ export class PodsHarness {
     await vi.waitUntil(() => this.#probes >= goal, { timeout: WAIT_MS, interval: 5 });
   }
 
+  /** What the host offers. */
+  get gpus(): readonly Gpu[] {
+    return this.inventory.list();
+  }
+
+  get passthrough(): Passthrough {
+    if (this.#passthrough === undefined) throw new Error("boot first");
+    return this.#passthrough;
+  }
+
   async boot(): Promise<Pods> {
     if (this.#ports.count === 0) await this.#listen(24);
     this.#ledger = openLedger(join(this.dir, "ledger.db"));
+    this.#passthrough = await this.#startPassthrough();
     const pods = new Pods(
       { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: this.resyncMs, pace: this.pace },
       {
         engine: this.#watch(),
         runtime: this.runtime,
+        passthrough: this.#passthrough,
         ledger: this.#ledger,
         clock: systemClock(),
         log: this.log,
@@ -159,6 +179,17 @@ export class PodsHarness {
     return this.#engine;
   }
 
+  async #startPassthrough(): Promise<Passthrough> {
+    const readSetup = async (): Promise<HostSetup> => {
+      if (this.setup === undefined) throw new Error("nobody prepared a set-up for real GPUs");
+      return this.setup;
+    };
+    const { inventory, log } = this;
+    const passthrough = new Passthrough({ inventory, readSetup, clock: systemClock(), log });
+    await passthrough.start();
+    return passthrough;
+  }
+
   #watch(): EngineWatch {
     const deps = { ping: () => this.runtime.ping(), clock: systemClock(), log: this.log };
     this.#engine = new EngineWatch({ everyMs: 3_600_000, deadlineMs: 1_000 }, deps);
@@ -168,6 +199,7 @@ export class PodsHarness {
   async close(): Promise<void> {
     await this.#engine?.close();
     await this.#pods?.close();
+    await this.#passthrough?.close();
     this.#ledger?.close();
     this.#pods = undefined;
   }

@@ -61,7 +61,12 @@ case $lium_user in
     HOME=${lium_found#*:*:*:}
     lium_found=${lium_found%:"$HOME"}
     lium_gid=${lium_found#*:}
-    set -- "$lium_kit/bin/setpriv" --reuid "${lium_found%%:*}" --regid "${lium_gid%%:*}" --groups "${lium_found##*:}" -- "$@"
+    lium_groups=${lium_found##*:}
+    # The pod's own, which may use its devices; 0 is root's.
+    for lium_group in $("$lium_kit/bin/busybox" id -G); do
+      if [ "$lium_group" != 0 ]; then lium_groups=$lium_groups,$lium_group; fi
+    done
+    set -- "$lium_kit/bin/setpriv" --reuid "${lium_found%%:*}" --regid "${lium_gid%%:*}" --groups "$lium_groups" -- "$@"
     ;;
 esac
 unset lium_entry PWD OLDPWD SHLVL

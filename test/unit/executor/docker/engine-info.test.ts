@@ -18,6 +18,11 @@ describe("toEngineInfo", () => {
       SecurityOptions: ["name=seccomp,profile=builtin", "name=userns"],
       MemoryLimit: true,
       PidsLimit: true,
+      CDISpecDirs: ["/etc/cdi"],
+      DiscoveredDevices: [
+        { Source: "cdi", ID: "nvidia.com/gpu=GPU-1" },
+        { Source: "other", ID: "x" },
+      ],
     });
 
     expect(info).toEqual({
@@ -27,6 +32,7 @@ describe("toEngineInfo", () => {
       runtimes: ["runc", "crun"],
       defaultRuntime: "runc",
       securityOptions: ["name=seccomp,profile=builtin", "name=userns"],
+      cdi: { specDirs: ["/etc/cdi"], devices: ["nvidia.com/gpu=GPU-1"] },
       limits: { memory: true, cpu: false, pids: true },
     });
   });
@@ -34,6 +40,7 @@ describe("toEngineInfo", () => {
   it("reads what is left out as empty, so that no protection is taken for granted", () => {
     const info = toEngineInfo({ DriverStatus: null, Runtimes: null, SecurityOptions: null });
 
+    expect(info.cdi).toEqual({ specDirs: [] });
     expect(info).toMatchObject({ runtimes: [], securityOptions: [], storage: { driver: "", backingFilesystem: "" } });
   });
 });

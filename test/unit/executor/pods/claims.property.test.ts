@@ -96,6 +96,7 @@ class Two {
       volumeBytes: 0,
       pressure: undefined,
       inTheWay: [],
+      blocked: new Map(),
     });
     if (refusal !== undefined) this.wrong.push(`the host refuses what the agent placed on it: ${refusal.message}`);
     this.#agent.set(id, { wanted, hostId: hostId(1), createdAt: AT, claimed: true, acceptedMs: 0 });

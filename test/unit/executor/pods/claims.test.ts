@@ -50,6 +50,7 @@ function admit(records: Map<string, PodRecord>, n: number, request: Request): vo
       volumeBytes: 0,
       pressure: undefined,
       inTheWay: [],
+      blocked: new Map(),
     }) !== undefined
   )
     return;
@@ -123,6 +124,7 @@ describe("refusalOf", () => {
     volumeBytes: 0,
     pressure: undefined,
     inTheWay: [],
+    blocked: new Map(),
   };
 
   it.each([

@@ -5,14 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { SeenContainer } from "../../../../executor/docker/runtime.ts";
 import { withExit } from "../../../../executor/pods/exits.ts";
 import { nextStep, type Step } from "../../../../executor/pods/plan.ts";
-import {
-  goalOf,
-  type PodRecord,
-  phaseOf,
-  type Seen,
-  type SshHealth,
-  withSeenStart,
-} from "../../../../executor/pods/state.ts";
+import { goalOf, type PodRecord, type Seen, type SshHealth, withSeenStart } from "../../../../executor/pods/state.ts";
 import { OTHER_SSH_KEY, podRecord, podSpec, seenContainer, SSH_KEY, T0, wantedPod } from "../../../support/builders.ts";
 
 /** The world of one pod: what is on disk, what the engine has, and what only memory knows. */
@@ -57,6 +50,12 @@ function act(world: World, step: Step, recorded: boolean): void {
       world.container = { ...world.container, state: "running", startedAtMs: world.clockMs };
       world.keys = world.record.wanted.spec.sshKeys;
       world.startedTimes += 1;
+      break;
+    case "see-gpus":
+      if (recorded && world.record.given !== undefined && world.container?.startedAtMs !== undefined) {
+        const { nodes } = world.record.given;
+        world.record = { ...world.record, given: { nodes, seenStartMs: world.container.startedAtMs } };
+      }
       break;
     case "write-keys":
       world.keys = world.record.wanted.spec.sshKeys;
@@ -146,11 +145,16 @@ const worlds = fc
     imageIsHere: fc.boolean(),
     keys: fc.constantFrom(undefined, [SSH_KEY], [OTHER_SSH_KEY]),
     failed: fc.boolean(),
+    given: fc.option(
+      fc.record({ nodes: fc.array(fc.constant("/dev/nvidia0")), seenStartMs: fc.constantFrom(T0 + 1, T0 + 2) }),
+      { nil: undefined },
+    ),
   })
-  .map(({ goal, runs, lastStart, container, failed, ...rest }) => {
+  .map(({ goal, runs, lastStart, container, failed, given, ...rest }) => {
     const record = podRecord({
       wanted: wantedPod({ goal, runs }),
       ...(lastStart === undefined ? {} : { lastStart }),
+      ...(given === undefined ? {} : { given }),
       ...(failed ? { failure: { code: "x", message: "x" } } : {}),
     });
     const startedAtMs = container?.state === "created" ? undefined : container?.startedAtMs;
@@ -169,6 +173,7 @@ function isReached({ record, container, keys, ssh }: World): boolean {
       return (
         container?.state === "running" &&
         JSON.stringify(keys) === JSON.stringify(record.wanted.spec.sshKeys) &&
+        (record.given === undefined || record.given.seenStartMs === container.startedAtMs) &&
         ssh?.startedAtMs === container.startedAtMs
       );
   }
@@ -241,6 +246,14 @@ describe("nextStep", () => {
     expect(run(world, [])).toEqual(["start", "probe"]);
   });
 
+  it("a pod with device files is looked into after every start, before anything else", () => {
+    const world = newWorld({ record: podRecord({ given: { nodes: ["/dev/nvidia0"] } }) });
+
+    expect(run(world, [])).toEqual(["pull", "create", "start", "see-gpus", "probe"]);
+    world.record = { ...world.record, wanted: wantedPod({ revision: 2, runs: 2 }) };
+    expect(run(world, [])).toEqual(["stop", "start", "see-gpus", "probe"]);
+  });
+
   it("changed keys are written without touching the container", () => {
     const world = newWorld();
     run(world, []);
@@ -260,37 +273,5 @@ describe("nextStep", () => {
         nextStep({ ...STILL, record: world.record, seen: look(world), ssh: world.ssh, nowMs: T0 + jump }),
       ).toBeUndefined();
     }
-  });
-});
-
-describe("a lease", () => {
-  const lease = { expiresAt: new Date(T0 + 1_000).toISOString(), graceSeconds: 10 };
-  const record = podRecord({ wanted: wantedPod({ spec: podSpec({ lease }) }) });
-
-  it.each([
-    ["before its end, the pod runs", 999, "running"],
-    ["at its end, the pod is stopped", 1_000, "stopped"],
-    ["until the grace is over", 10_999, "stopped"],
-    ["after the grace, the pod is ended", 11_000, "ended"],
-  ])("%s", (_claim, afterMs, goal) => {
-    expect(goalOf(record, T0 + afterMs)).toBe(goal);
-  });
-});
-
-describe("phaseOf", () => {
-  it("is unknown while the engine does not answer, whatever was before", () => {
-    expect(phaseOf({ record: podRecord(), seen: undefined, ssh: undefined, nowMs: T0 })).toBe("unknown");
-  });
-
-  it("is running only when this very start of the main process has answered over SSH", () => {
-    const record = podRecord({ lastStart: { run: 1, startedAtMs: T0 + 1_000 } });
-    const seen = { container: seenContainer(), image: undefined, keys: [SSH_KEY], hostKey: undefined };
-    const phase = (startedAtMs: number, state: SshHealth["state"]): string =>
-      phaseOf({ record, seen, ssh: { startedAtMs, state }, nowMs: T0 });
-
-    expect(phase(T0 + 1_000, "ready")).toBe("running");
-    expect(phase(T0 + 1_000, "assumed")).toBe("running");
-    expect(phase(T0 + 1_000, "lost")).toBe("degraded");
-    expect(phase(T0 + 999, "ready")).toBe("starting");
   });
 });
