@@ -93,8 +93,8 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   if ("unavailable" in quota) log.warn("a pod's own disk cannot be limited", { why: quota.unavailable });
   const shared = !("unavailable" in quota) || config.storage.shareWithoutQuota;
   const gpus = await startGpus({ config, keys, clock, log, random: Math.random, life });
-  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), gpus: offered(gpus), shared });
-  gpus.onChange(() => facts.update({ gpus: offered(gpus) }));
+  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), ...offered(gpus), shared });
+  gpus.onChange(() => facts.update(offered(gpus)));
   const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
   engine.onChange(() => {
     if (engine.answering) facts.clear("engine-unavailable");
@@ -197,7 +197,7 @@ async function readFacts(
   config: ExecutorConfig,
   keys: HostKeys,
   engine: EngineInfo,
-): Promise<Omit<HostFacts, "gpus" | "shared">> {
+): Promise<Omit<HostFacts, "gpus" | "gpuLinks" | "shared">> {
   const machine = await readMachineFacts(engine.rootDir);
   return {
     ...machine.facts,

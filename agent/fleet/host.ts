@@ -42,7 +42,8 @@ export function freeOn({ rentable, gpus, shared, problems }: HostFacts, pods: re
   };
   return {
     resources: { cpus: left("cpus"), memoryBytes: left("memoryBytes"), diskBytes: left("diskBytes") },
-    gpus: gpus.filter(({ uuid }) => !taken.has(uuid)),
+    // A part of a device that somebody has whole is not free.
+    gpus: gpus.filter(({ uuid, partition }) => !taken.has(uuid) && !taken.has(partition?.parent ?? uuid)),
   };
 }
 

@@ -3,4 +3,5 @@ import { playFaults } from "../support/arena/play.ts";
 import { engineFaults } from "./faults/engine.ts";
 import { longFaults } from "./faults/long.ts";
 
-playFaults("engine", [engineFaults, longFaults]);
+// First what is judged by the second: the heaviest faults of the other half come late.
+playFaults("engine", [longFaults, engineFaults]);

@@ -54,7 +54,7 @@ export const longFaults: FaultGroup = {
       does: "Kills the executor at random points of starts, pulls, ends, volume and port work, and dockerd now and then.",
       holds:
         "No counter ever stops; all are adopted within 5 s; no duplicate, no leaked port, volume, network or mount.",
-      engineLeaves: ["cgroups", "links"],
+      engineLeaves: ["cgroups", "links", "firewall"],
       limitMs: 600_000,
       run: async (scene) => {
         const renters = await scene.pods.counting(RENTERS);
@@ -87,7 +87,7 @@ export const longFaults: FaultGroup = {
       does: "For a minute, asks for pods, ends, stops and starts them, and kills or freezes what it likes.",
       holds: "In the end every wish is done.",
       limitMs: 240_000,
-      engineLeaves: ["cgroups", "links"],
+      engineLeaves: ["cgroups", "links", "firewall"],
       run: async (scene) => {
         await scene.pods.counting(3);
         const others: PodId[] = [];

@@ -144,6 +144,15 @@ describe("what is free on a host", () => {
     expect(freeOn(facts, []).gpus).toEqual(facts.gpus);
   });
 
+  it("is no part of a GPU that somebody has whole", () => {
+    const whole = gpu(1);
+    const part = { ...gpu(2), partition: { parent: whole.uuid } };
+    const holder = podRecord({ wanted: wantedPod({ gpus: [whole.uuid] }) });
+
+    expect(freeOn(hostFacts({ gpus: [part] }), [holder]).gpus).toEqual([]);
+    expect(freeOn(hostFacts({ gpus: [part] }), []).gpus).toEqual([part]);
+  });
+
   it("has room for a fifth after a tenth of three tenths was taken", () => {
     const facts = hostFacts({ rentable: { cpus: 0.3, memoryBytes: GIB, diskBytes: GIB } });
     const holder = podRecord({ wanted: wantedPod({ spec: podSpec({ cpus: 0.1 }) }) });
