@@ -14,7 +14,7 @@ import { createKeyedLock } from "../../common/keyed-lock.ts";
 import { createLogger } from "../../common/logger.ts";
 import { generateSealingKey } from "../../common/sealed-box.ts";
 import type { GpuInventory } from "../../executor/gpus/inventory.ts";
-import { Passthrough } from "../../executor/gpus/passthrough/passthrough.ts";
+import type { Passthrough } from "../../executor/gpus/passthrough/passthrough.ts";
 import type { HostSetup } from "../../executor/gpus/passthrough/setup.ts";
 import { simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { EngineWatch } from "../../executor/health/engine-watch.ts";
@@ -31,6 +31,7 @@ import { FakeIsolation } from "./fake-isolation.ts";
 import { FakeProcesses } from "./fake-processes.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 import { FakeVolumes } from "./fake-volumes.ts";
+import { startedPassthrough } from "./gpus/giving.ts";
 
 const GIB = 2 ** 30;
 /** The one host port of the harness, where a stand-in for the pods' SSH server listens. */
@@ -125,7 +126,7 @@ export class PodsHarness {
   async boot(): Promise<Pods> {
     if (this.#ports.count === 0) await this.#listen(24);
     this.#ledger = openLedger(join(this.dir, "ledger.db"));
-    this.#passthrough = await this.#startPassthrough();
+    this.#passthrough = await startedPassthrough(this.inventory, () => this.setup, this.log);
     const pods = new Pods(
       { ranges: [this.#ports], publicAddress: "203.0.113.1", resyncMs: this.resyncMs, pace: this.pace },
       {
@@ -179,21 +180,23 @@ export class PodsHarness {
     return this.#engine;
   }
 
-  async #startPassthrough(): Promise<Passthrough> {
-    const readSetup = async (): Promise<HostSetup> => {
-      if (this.setup === undefined) throw new Error("nobody prepared a set-up for real GPUs");
-      return this.setup;
-    };
-    const { inventory, log } = this;
-    const passthrough = new Passthrough({ inventory, readSetup, clock: systemClock(), log });
-    await passthrough.start();
-    return passthrough;
-  }
-
   #watch(): EngineWatch {
     const deps = { ping: () => this.runtime.ping(), clock: systemClock(), log: this.log };
     this.#engine = new EngineWatch({ everyMs: 3_600_000, deadlineMs: 1_000 }, deps);
     return this.#engine;
+  }
+
+  /** Nothing more is written; what the engine was asked for, it still does. */
+  crash(): void {
+    this.#ledger?.close();
+    for (const part of [this.#engine, this.#pods, this.#passthrough]) void part?.close().catch(() => undefined);
+    this.#pods = undefined;
+    this.#ledger = undefined;
+  }
+
+  get ledger(): Ledger {
+    if (this.#ledger === undefined) throw new Error("boot first");
+    return this.#ledger;
   }
 
   async close(): Promise<void> {
@@ -201,6 +204,7 @@ export class PodsHarness {
     await this.#pods?.close();
     await this.#passthrough?.close();
     this.#ledger?.close();
+    this.#ledger = undefined;
     this.#pods = undefined;
   }
 

@@ -16,7 +16,6 @@ import { createDockerRuntime } from "../../../executor/docker/dockerode-runtime.
 import { containerName } from "../../../executor/docker/labels.ts";
 import { Passthrough } from "../../../executor/gpus/passthrough/passthrough.ts";
 import { readSetup } from "../../../executor/gpus/passthrough/read-setup.ts";
-import { rentableUnits } from "../../../executor/gpus/units.ts";
 import type { StepDeps, Turn } from "../../../executor/pods/step-deps.ts";
 import { ACTIONS } from "../../../executor/pods/steps.ts";
 import { buildPodKit } from "../../../executor/ssh/pod-kit.ts";
@@ -27,6 +26,7 @@ import { podRecord, podSpec, wantedPod } from "../builders.ts";
 import { FakeIsolation } from "../fake-isolation.ts";
 import { FakeVolumes } from "../fake-volumes.ts";
 import { loggerToMemory } from "../memory-log.ts";
+import { inventoryOf } from "./giving.ts";
 
 const SOCKET = "/var/run/docker.sock";
 const COMMAND_MS = 60_000;
@@ -35,10 +35,9 @@ const BUSYBOX = "/.lium/k/bin/busybox";
 
 /** What hands these accelerators over; specifications and device files are looked for below `root`. */
 export function passthroughOf(gpus: readonly Accelerator[], root: string): Passthrough {
-  const snapshot = { at: new Date().toISOString(), gpus: [...gpus], pairs: [], sources: [] };
   const runtime = createDockerRuntime({ socketPath: SOCKET });
   return new Passthrough({
-    inventory: { list: () => rentableUnits(snapshot), snapshot: () => snapshot, onChange: () => () => undefined },
+    inventory: inventoryOf(gpus),
     readSetup: (seen, signal) =>
       readSetup(
         seen,

@@ -1,9 +1,13 @@
 /**
  * Pictures and set-ups of hosts, for tests of how accelerators are given to pods.
  */
+import { systemClock } from "../../../common/clock.ts";
+import type { Logger } from "../../../common/logger.ts";
 import { type CdiDevice, cdiDevicesOf } from "../../../executor/gpus/passthrough/cdi.ts";
 import type { Grant } from "../../../executor/gpus/passthrough/grant.ts";
+import { Passthrough, type PassthroughDeps } from "../../../executor/gpus/passthrough/passthrough.ts";
 import type { HostSetup } from "../../../executor/gpus/passthrough/setup.ts";
+import { rentableUnits } from "../../../executor/gpus/units.ts";
 import { Accelerator, type AcceleratorReading } from "../../../protocol/accelerator.ts";
 import { GpuUuid } from "../../../protocol/ids.ts";
 
@@ -101,4 +105,26 @@ export function cdiSetup(count: number, over: Partial<HostSetup> = {}): HostSetu
 /** What a container gets: nothing but what the test says. */
 export function given(over: Partial<Grant>): Grant {
   return { requests: [], files: [], groups: [], selectors: {}, nodes: [], ...over };
+}
+
+/** Of a host that hands its accelerators over as `setup` says; one without real ones needs none. */
+export async function startedPassthrough(
+  inventory: PassthroughDeps["inventory"],
+  setup: () => HostSetup | undefined,
+  log: Logger,
+): Promise<Passthrough> {
+  const readSetup = async (): Promise<HostSetup> => {
+    const prepared = setup();
+    if (prepared === undefined) throw new Error("nobody prepared a set-up for real GPUs");
+    return prepared;
+  };
+  const passthrough = new Passthrough({ inventory, readSetup, clock: systemClock(), log });
+  await passthrough.start();
+  return passthrough;
+}
+
+/** A host that has these accelerators and never changes. */
+export function inventoryOf(gpus: readonly Accelerator[]): PassthroughDeps["inventory"] {
+  const snapshot = { at: new Date(0).toISOString(), gpus: [...gpus], pairs: [], sources: [] };
+  return { list: () => rentableUnits(snapshot), snapshot: () => snapshot, onChange: () => () => undefined };
 }
