@@ -32,6 +32,7 @@ interface Ending {
 }
 
 const DEFAULT_MAX_OUTPUT_BYTES = 4 * 2 ** 20;
+const STDERR_IN_MESSAGE = 200;
 const STDERR_IN_DETAILS = 2_000;
 
 /**
@@ -74,9 +75,13 @@ export async function exec(file: string, args: readonly string[], options: ExecO
   const { exitCode, exitSignal } = ending;
   if (exitCode !== null && (options.allowExitCodes ?? [0]).includes(exitCode)) return { ...result, exitCode };
   throw new AppError("command-failed", {
-    message: `${file} ended with ${exitSignal ?? `status ${exitCode}`}.`,
+    message: `${file} ended with ${exitSignal ?? `status ${exitCode}`}. ${lastLine(result.stderr)}`.trimEnd(),
     details: { file, exitCode, exitSignal, stderr: result.stderr.slice(-STDERR_IN_DETAILS) },
   });
+}
+
+function lastLine(text: string): string {
+  return (text.trimEnd().split("\n").at(-1) ?? "").trim().slice(0, STDERR_IN_MESSAGE);
 }
 
 /** Gathers a stream as text; what lies beyond the limit ends the program. */
