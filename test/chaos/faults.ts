@@ -6,6 +6,7 @@ import { containerFaults } from "./faults/containers.ts";
 import { diskFaults } from "./faults/disk.ts";
 import { engineFaults } from "./faults/engine.ts";
 import { executorFaults } from "./faults/executor.ts";
+import { gpuFaults } from "./faults/gpus.ts";
 import { hostFaults } from "./faults/host.ts";
 import { imageFaults } from "./faults/images.ts";
 import { longFaults } from "./faults/long.ts";
@@ -21,6 +22,7 @@ export const GROUPS: readonly FaultGroup[] = [
   diskFaults,
   stateFaults,
   imageFaults,
+  gpuFaults,
   longFaults,
 ];
 
