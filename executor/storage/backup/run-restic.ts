@@ -41,7 +41,11 @@ export async function runRestic(args: readonly string[], read: Reader, options: 
     const ended = endOf(child);
     const [exitCode] = await Promise.all([Promise.race([ended, watch.expired]), read(child.stdout, watch.moved)]);
     if (exitCode === 0) return;
-    throw new AppError("backup-failed", { message: `restic ended with status ${exitCode}.`, details: { stderr } });
+    const words = stderr.trimEnd().split("\n").at(-1) ?? "";
+    throw new AppError("backup-failed", {
+      message: `restic ended with status ${exitCode}. ${words}`.trimEnd(),
+      details: { stderr },
+    });
   } catch (error) {
     options.signal.throwIfAborted();
     if (error instanceof AppError) throw error;

@@ -5,11 +5,11 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { linuxTools } from "../../executor/storage/volumes/linux-tools.ts";
-import { pathsOf } from "../../executor/storage/volumes/record.ts";
-import { podId } from "../support/builders.ts";
-import { container, outputOf } from "../support/volumes/container.ts";
-import { failureOf, hashOf, ID, KEY, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../support/volumes/harness.ts";
+import { linuxTools } from "../../../executor/storage/volumes/linux-tools.ts";
+import { pathsOf } from "../../../executor/storage/volumes/record.ts";
+import { podId } from "../../support/builders.ts";
+import { container, outputOf } from "../../support/volumes/container.ts";
+import { failureOf, hashOf, ID, KEY, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../../support/volumes/harness.ts";
 
 const OTHER_POD = podId(2);
 /** The kernel's "required key not available"; Node has no name for it. */
