@@ -17,9 +17,13 @@ export const AgentConfig = z.strictObject({
   network: z.enum(["development", "test", "finney"]).default("finney"),
   stateDir: z.string().min(1).default("/var/lib/lium-agent"),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
-  /** Who this agent is: a plain hotkey file, or the address alone. */
+  /** Who this agent is: a hotkey file of btcli and the file with its password, if it has one; or the address alone. */
   hotkey: z
-    .strictObject({ file: z.string().min(1).optional(), ss58: Address.optional() })
+    .strictObject({
+      file: z.string().min(1).optional(),
+      passwordFile: z.string().min(1).optional(),
+      ss58: Address.optional(),
+    })
     .refine(({ file, ss58 }) => (file === undefined) !== (ss58 === undefined), "give either file or ss58")
     .prefault({}),
   /** Where validators are heard. A port of 0 is any free one; listeners.json in the state folder says which. */

@@ -1,5 +1,6 @@
 /**
- * The text of a plain hotkey file, as btcli writes it and reads it back. No file, no clock, no key is made here.
+ * The text of a plain hotkey file, as btcli writes it and reads it back: JSON, or in old wallets a bare phrase or seed.
+ * No file, no clock, no key is made here.
  *
  * Nothing of a file's content may reach an error or a log, so no cause is kept from parsing it.
  */
@@ -11,7 +12,8 @@ import { decodeSs58, encodeSs58 } from "./ss58.ts";
 
 /** What a file says; at least one of phrase, seed and secretKey is there. */
 export interface HotkeyFile {
-  readonly ss58: string;
+  /** Absent in the bare files of old wallets. */
+  readonly ss58?: string | undefined;
   readonly scheme: SignatureScheme;
   readonly phrase?: string | undefined;
   /** 32 bytes. */
@@ -27,7 +29,8 @@ export interface NewHotkey {
   readonly publicKey: Uint8Array;
 }
 
-const ENCRYPTED = /^(\$NACL|\$ANSIBLE_VAULT|gAAAAA)/;
+const BARE_SEED = /^(0x)?[0-9a-fA-F]{64}$/;
+const BARE_PHRASE = /^[a-z]+( [a-z]+){11,23}$/;
 /** btcli keeps the secret scalar as it is, @polkadot keeps it times eight. */
 const COFACTOR_BITS = 3n;
 
@@ -39,10 +42,23 @@ const Contents = z.object({
   cryptoType: z.literal([0, 1]).nullish(),
 });
 
+/** Exports of polkadot.js, and the schemes that sign what we cannot. */
+const OfAnotherKind = z.union([
+  z.object({ encoded: z.string(), encoding: z.unknown() }),
+  z.object({ accountType: z.string().regex(/hashed|mldsa/i) }),
+  z.object({ signingScheme: z.string().regex(/hashed|mldsa/i) }),
+]);
+
 /** Throws `hotkey-file-invalid`; its message continues the sentence "The hotkey file …". */
 export function parseHotkeyFile(text: string): HotkeyFile {
-  if (ENCRYPTED.test(text)) throw refusal("is encrypted; give a hotkey that was made without a password");
-  const contents = Contents.safeParse(trimNames(parseJson(text)));
+  const bare = text.trim();
+  if (BARE_SEED.test(bare)) return { scheme: "sr25519", seed: hex(32).parse(bare) };
+  if (BARE_PHRASE.test(bare)) return { scheme: "sr25519", phrase: bare };
+  const json = trimNames(parseJson(text));
+  if (OfAnotherKind.safeParse(json).success) {
+    throw refusal("is of polkadot.js or has a hashed or post-quantum scheme; make a plain one with btcli");
+  }
+  const contents = Contents.safeParse(json);
   if (!contents.success) throw refusal("is not a plain hotkey file of btcli");
   const { ss58Address, secretPhrase, secretSeed, privateKey, cryptoType } = contents.data;
   if (!secretPhrase && !secretSeed && !privateKey) throw refusal("holds no secret; a public key alone cannot sign");

@@ -5,7 +5,7 @@
  * The packages load on first use, and through `require`: as ES modules the same code takes 140 MB more memory.
  */
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, open, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 
@@ -18,6 +18,7 @@ import { AppError } from "../protocol/errors.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 import { formatHotkeyFile, type HotkeyFile, parseHotkeyFile } from "./hotkey-file.ts";
 import { decodeSs58 } from "./ss58.ts";
+import { readKeyFile, refuseColdkey } from "./wallet/key-file.ts";
 
 const require = createRequire(import.meta.url);
 const PHRASE_WORDS = 12;
@@ -56,18 +57,23 @@ export function devHotkey(uri: string, scheme: SignatureScheme = "sr25519"): Hot
   return hotkeyOf(keyring(scheme).createFromUri(uri), scheme);
 }
 
-/** Reads a plain hotkey file of btcli. Throws `hotkey-file-invalid` with the path, never with any of the content. */
-export async function loadHotkey(path: string): Promise<Hotkey> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new AppError("hotkey-file-invalid", { message: `${path} cannot be read.`, details: { path }, cause });
-  });
+/**
+ * Reads a hotkey file of btcli, seconds long when it is encrypted; `passwordFile` then names the file with its password.
+ * Throws `hotkey-file-invalid` with the path, never with any of the content.
+ */
+export async function loadHotkey(path: string, passwordFile?: string): Promise<Hotkey> {
   await initHotkeys();
-  try {
-    return openHotkeyFile(parseHotkeyFile(text));
-  } catch (error) {
+  const hotkey = await openKeyFile(path, passwordFile).catch((error: unknown) => {
+    if (error instanceof AppError && "path" in error.details) throw error;
     const message = error instanceof AppError ? error.message : "The hotkey file has a secret that is no key.";
     throw new AppError("hotkey-file-invalid", { message, details: { path } });
-  }
+  });
+  await refuseColdkey(path, hotkey.ss58);
+  return hotkey;
+}
+
+async function openKeyFile(path: string, passwordFile?: string): Promise<Hotkey> {
+  return openHotkeyFile(parseHotkeyFile(await readKeyFile(path, passwordFile)));
 }
 
 /**
@@ -99,6 +105,7 @@ function hotkeyOf(pair: KeyringPair, scheme: SignatureScheme): Hotkey {
 
 function openHotkeyFile(file: HotkeyFile): Hotkey {
   const hotkey = hotkeyOf(pairOf(file), file.scheme);
+  if (file.ss58 === undefined) return hotkey;
   const probe = Buffer.from("lium: does this secret belong to that address?");
   if (!verifySignature(file.scheme, probe, hotkey.sign(probe), file.ss58)) {
     throw invalid("has a secret that does not belong to the address it names");
@@ -114,7 +121,7 @@ function pairOf({ phrase, seed, secretKey, ss58, scheme }: HotkeyFile): KeyringP
     return keyring(scheme).addFromSeed(wasmCrypto().bip39ToMiniSecret(phrase, ""));
   }
   if (seed !== undefined) return keyring(scheme).addFromSeed(seed);
-  const publicKey = decodeSs58(ss58);
+  const publicKey = ss58 === undefined ? undefined : decodeSs58(ss58);
   if (secretKey === undefined || publicKey === undefined || scheme !== "sr25519") {
     throw invalid("has neither a phrase nor a seed");
   }

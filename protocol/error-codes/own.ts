@@ -43,7 +43,7 @@ export const OWN_ERRORS = {
   "hotkey-file-invalid": {
     status: 400,
     impact: "The hotkey was not loaded.",
-    remedy: "Give a plain (unencrypted) hotkey file as btcli writes it.",
+    remedy: "Give a hotkey file as btcli writes it, and the file with its password if it has one; never a coldkey.",
   },
   "command-failed": {
     status: 500,

@@ -36,7 +36,7 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
   },
   {
     target: ["npm:tweetnacl"],
-    owners: ["common/sealed-box.ts"],
+    owners: ["common/sealed-box.ts", "common/wallet/encryption.ts"],
     why: "it is good for boxes alone: its ed25519 accepts forgeries that node:crypto refuses",
   },
   {

@@ -182,6 +182,14 @@ describe("a hotkey file of btcli", () => {
     expect(Object.values(content)).toContain(hotkey.ss58);
   });
 
+  test.each([
+    ["seed", ALICE_SEED, ALICE],
+    ["seed without 0x", `${ALICE_SEED.slice(2)}\n`, ALICE],
+    ["phrase", DEV_PHRASE, DEV],
+  ])("of an old wallet that is a bare %s is the key it means", async (_, content, ss58) => {
+    expect((await loadHotkey(write("hotkey", content))).ss58).toBe(ss58);
+  });
+
   test("of an ed25519 key signs with ed25519", async () => {
     const ss58 = devHotkey(ALICE_SEED, "ed25519").ss58;
 
@@ -197,9 +205,10 @@ describe("a hotkey file of btcli", () => {
     ["encrypted by Ansible", "$ANSIBLE_VAULT;1.1;AES256\n6162", /encrypted/],
     ["encrypted long ago", "gAAAAABk", /encrypted/],
     ["empty", "", /not a plain hotkey file/],
-    ["a bare phrase", DEV_PHRASE, /not a plain hotkey file/],
+    ["a bare phrase with a wrong word", `${DEV_PHRASE}s`, /word or a checksum/],
     ["a list", "[]", /not a plain hotkey file/],
-    ["of polkadot.js", { encoded: "x", encoding: {}, address: ALICE }, /not a plain hotkey file/],
+    ["of polkadot.js", { encoded: "x", encoding: {}, address: ALICE }, /of polkadot.js/],
+    ["of a post-quantum scheme", { secretSeed: ALICE_SEED, ss58Address: ALICE, signingScheme: "mldsa65" }, /scheme/],
     ["without address", { secretSeed: ALICE_SEED }, /not a plain hotkey file/],
     ["with an address that is wrong", { secretSeed: ALICE_SEED, ss58Address: `${ALICE}x` }, /not a plain hotkey file/],
     [
