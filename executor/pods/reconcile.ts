@@ -227,7 +227,7 @@ export class Pods {
     if (unreadable.length > 0) log.error("containers carry our label and cannot be read", { unreadable });
     this.#unreadable = unreadable;
     this.#others = sorted.others;
-    passthrough.hold(await this.#holders.look(sorted, hasReal, this.#closing.signal));
+    passthrough.hold(await this.#holders.look(sorted, hasReal, this.#closing.signal), hasReal);
     this.#hasListed = true;
     this.#listed.resolve();
   }

@@ -109,7 +109,7 @@ describe("NVIDIA's devices by CDI", () => {
     leftovers.push(() => container.remove({ force: true }));
 
     const seen = await runtime.inspect(container.id, signal);
-    passthrough.hold([{ name: "theirs", ours: false, devices: seen?.devices }]);
+    passthrough.hold([{ name: "theirs", ours: false, devices: seen?.devices }], true);
 
     expect([...passthrough.blocked]).toEqual([[taken, "theirs"]]);
     expect(passthrough.offered().map(({ uuid }) => uuid)).toEqual([free]);

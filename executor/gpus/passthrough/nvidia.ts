@@ -4,6 +4,7 @@
  */
 import { knownOr } from "../known.ts";
 import type { CdiDevice } from "./cdi.ts";
+import { closedNode } from "./files.ts";
 import type { FoundUnit } from "./find-unit.ts";
 import type { HostSetup } from "./setup.ts";
 import { type Lack, lacking, type Share } from "./share.ts";
@@ -69,7 +70,8 @@ function cdiLack({ device: gpu }: FoundUnit, device: CdiDevice | undefined, setu
   if (driver !== undefined && device.driverVersion !== undefined && driver !== device.driverVersion) {
     return `The CDI specification is of driver ${device.driverVersion}, and ${driver} runs: ${REGENERATE}.`;
   }
-  return device.runsHooks ? toolkitLack(setup.toolkit) : undefined;
+  const files = [...device.nodes, ...device.sharedNodes].map(({ hostPath }) => hostPath);
+  return closedNode(files, setup) ?? (device.runsHooks ? toolkitLack(setup.toolkit) : undefined);
 }
 
 function hookLack({ part, device }: FoundUnit, setup: HostSetup): string | undefined {

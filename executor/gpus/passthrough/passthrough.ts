@@ -45,6 +45,9 @@ export class Passthrough {
   #ticker: Ticker | undefined;
   #setup: HostSetup | undefined;
   #told = "";
+  #holders: readonly Holder[] = [];
+  /** What was there when it was last asked who holds it. */
+  #asked: ReadonlySet<GpuUuid> = new Set();
   #blocked: ReadonlyMap<GpuUuid, string> = new Map();
 
   constructor(deps: PassthroughDeps) {
@@ -55,7 +58,10 @@ export class Passthrough {
   async start(): Promise<void> {
     const { clock, log, inventory } = this.#deps;
     const looked = Promise.withResolvers<void>();
-    const stop = inventory.onChange(() => this.#tell());
+    const stop = inventory.onChange(() => {
+      this.#reckon();
+      this.#tell();
+    });
     this.#closing.signal.addEventListener("abort", stop, { once: true });
     const onError = (error: unknown): void => log.warn("it cannot be found out how GPUs are given to pods", { error });
     const run = (signal: AbortSignal): Promise<void> => this.#look(signal).finally(looked.resolve);
@@ -63,10 +69,12 @@ export class Passthrough {
     await looked.promise;
   }
 
-  /** What renters are offered: what is sound, can be given, and nobody else holds. */
+  /** What renters are offered: what is sound, can be given, and is known to be held by nobody else. */
   offered(): Gpu[] {
     const sound = new Set(this.#deps.inventory.list().map(({ uuid }) => uuid));
-    return this.#givable().units.filter(({ uuid }) => sound.has(uuid) && !this.#blocked.has(uuid));
+    return this.#givable().units.filter(
+      ({ uuid, simulated }) => sound.has(uuid) && !this.#blocked.has(uuid) && (simulated || this.#asked.has(uuid)),
+    );
   }
 
   problems(): readonly GivingProblem[] {
@@ -89,17 +97,11 @@ export class Passthrough {
     return this.#deps.inventory.snapshot().gpus.some(({ simulated }) => !simulated);
   }
 
-  /** Replaces what was known of holders. */
-  hold(holders: readonly Holder[]): void {
-    const snapshot = this.#deps.inventory.snapshot();
-    const context = { snapshot, cdiDevices: this.#setup?.cdiDevices ?? new Map() };
-    const blocked = new Map<GpuUuid, string>();
-    for (const { name, ours, devices } of holders) {
-      const hidden = snapshot.gpus.filter(({ simulated }) => (simulated ? ours : devices === undefined));
-      const held = [...everyUnit(hidden), ...(devices === undefined ? [] : heldBy(devices, context))];
-      for (const uuid of held) blocked.set(uuid, blocked.get(uuid) ?? name);
-    }
-    this.#blocked = blocked;
+  /** Replaces what was known of holders; `asked` is whether the containers of others were looked at too. */
+  hold(holders: readonly Holder[], asked: boolean): void {
+    this.#holders = holders;
+    this.#asked = new Set(asked ? everyUnit(this.#deps.inventory.snapshot().gpus) : []);
+    this.#reckon();
     this.#tell();
   }
 
@@ -123,6 +125,18 @@ export class Passthrough {
     await this.#ticker?.done;
   }
 
+  #reckon(): void {
+    const snapshot = this.#deps.inventory.snapshot();
+    const context = { snapshot, cdiDevices: this.#setup?.cdiDevices ?? new Map() };
+    const blocked = new Map<GpuUuid, string>();
+    for (const { name, ours, devices } of this.#holders) {
+      const hidden = snapshot.gpus.filter(({ simulated }) => (simulated ? ours : devices === undefined));
+      const held = [...everyUnit(hidden), ...(devices === undefined ? [] : heldBy(devices, context))];
+      for (const uuid of held) blocked.set(uuid, blocked.get(uuid) ?? name);
+    }
+    this.#blocked = blocked;
+  }
+
   #givable(): Givable {
     return givable(this.#deps.inventory.snapshot(), this.#setup);
   }
@@ -131,6 +145,7 @@ export class Passthrough {
     if (!this.hasReal) return;
     const within = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
     this.#setup = await this.#deps.readSetup(this.#deps.inventory.snapshot(), within);
+    this.#reckon();
     this.#tell();
   }
 

@@ -30,6 +30,8 @@ const SHARED_NODES = ["kfd"];
 const HOOKS = ["/usr/bin", "/usr/local/bin", "/usr/local/nvidia/toolkit", "/run/nvidia/toolkit"].map(
   (folder) => `${folder}/nvidia-container-runtime-hook`,
 );
+/** Reading and writing for others, of a file's mode. */
+const FOR_ALL = 0o006;
 const MOST_SPEC_BYTES = 8 * 2 ** 20;
 const CTK_MS = 5_000;
 
@@ -57,6 +59,7 @@ export async function readSetup(
     unreadableSpecs: specs.unreadable,
     runtimes: info.runtimes,
     podRuntime: podRuntime ?? info.defaultRuntime,
+    usersMapped: info.securityOptions.some((option) => option.startsWith("name=userns")),
     nvidiaHook: hooks.some((found) => found?.isFile() === true),
     toolkit,
     devices,
@@ -115,7 +118,9 @@ async function readNodes(paths: readonly string[]): Promise<Map<string, HostNode
   const found = await Promise.all(
     [...new Set(paths)].map(async (path): Promise<readonly [string, HostNode][]> => {
       const node = await statOrNot(path);
-      return node?.isCharacterDevice() === true ? [[path, { gid: node.gid }]] : [];
+      return node?.isCharacterDevice() === true
+        ? [[path, { gid: node.gid, forAll: (node.mode & FOR_ALL) === FOR_ALL }]]
+        : [];
     }),
   );
   return new Map(found.flat());

@@ -7,6 +7,8 @@ import type { CdiDevice } from "./cdi.ts";
 export interface HostNode {
   /** The group that may use it. */
   readonly gid: number;
+  /** Whether everybody may use it. */
+  readonly forAll: boolean;
 }
 
 export interface HostSetup {
@@ -22,6 +24,8 @@ export interface HostSetup {
   readonly runtimes: readonly string[];
   /** What pods run in. */
   readonly podRuntime: string;
+  /** Whether root of a pod is nobody on the host. */
+  readonly usersMapped: boolean;
   /** Whether NVIDIA's hook for the engine is installed. */
   readonly nvidiaHook: boolean;
   /** Of NVIDIA's container toolkit; undefined where there is none, or it does not say. */

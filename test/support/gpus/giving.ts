@@ -85,10 +85,11 @@ export function hostSetup(nodes: readonly string[], over: Partial<HostSetup> = {
     unreadableSpecs: [],
     runtimes: ["runc"],
     podRuntime: "runc",
+    usersMapped: false,
     nvidiaHook: false,
     toolkit: undefined,
     devices: "/dev",
-    nodes: new Map(nodes.map((node) => [`/dev/${node}`, { gid: 44 }])),
+    nodes: new Map(nodes.map((node) => [`/dev/${node}`, { gid: 44, forAll: true }])),
     ...over,
   };
 }

@@ -130,9 +130,9 @@ describe("AMD's devices", () => {
 
   it("name every group once, and never root's", () => {
     const nodes = new Map([
-      ["/dev/kfd", { gid: 0 }],
-      ["/dev/dri/card0", { gid: 44 }],
-      ["/dev/dri/renderD128", { gid: 109 }],
+      ["/dev/kfd", { gid: 0, forAll: false }],
+      ["/dev/dri/card0", { gid: 44, forAll: false }],
+      ["/dev/dri/renderD128", { gid: 109, forAll: false }],
     ]);
 
     expect(given([amdGpu(0)], hostSetup([], { nodes })).groups).toEqual(["44", "109"]);
@@ -152,6 +152,16 @@ describe("AMD's devices", () => {
 
   it.each<[string, RegExp, HostSetup]>([
     ["kfd is missing", /\/dev\/kfd is not there/, hostSetup(["dri/card0", "dri/renderD128"])],
+    [
+      "users of pods are nobody on the host",
+      /kfd is for one group alone.*udev/,
+      hostSetup(["dri/card0", "dri/renderD128"], {
+        usersMapped: true,
+        nodes: new Map(
+          ["kfd", "dri/card0", "dri/renderD128"].map((node) => [`/dev/${node}`, { gid: 44, forAll: false }]),
+        ),
+      }),
+    ],
     ["files of the host cannot be used", /sysbox/, hostSetup(["kfd"], { podRuntime: "sysbox-runc" })],
   ])("are refused with a remedy where %s", (_why, words, setup) => {
     expect(lackOf(amdGpu(0), setup)).toMatch(words);
