@@ -4,6 +4,8 @@
  *   running  from sending the signed request until the agent says running, the SSH probe included
  *   ssh      from sending the signed request until OpenSSH's `ssh host true` has returned
  */
+import { statSync } from "node:fs";
+
 import Dockerode from "dockerode";
 
 import { debianImage } from "../support/images.ts";
@@ -48,17 +50,20 @@ async function rentOnce(live: Live, image: string, docker: Dockerode) {
   const sshMs = performance.now() - began;
   if (exitCode !== 0) throw new Error(`ssh failed: ${stderr}`);
   const template = await docker.getContainer(`lium-${view.podId}`).inspect();
+  template.HostConfig.Mounts = lasting(template.HostConfig.Mounts ?? [], live.keyFile);
   await live.terminate(view.podId);
   return { runningMs, sshMs, template };
 }
 
-/** The same container as the pod's, made by hand. Its files are gone with the pod, so it mounts the kit alone. */
+/** The pod's files go with it: in the floor's mounts the kit stands for every folder, and the renter's key for every file. */
+function lasting(mounts: Dockerode.MountSettings[], keyFile: string): Dockerode.MountSettings[] {
+  const kit = mounts[0]?.Source ?? "";
+  return mounts.map((mount) => ({ ...mount, Source: statSync(mount.Source).isFile() ? keyFile : kit }));
+}
+
+/** The same container as the pod's, made by hand. */
 async function floorOnce(docker: Dockerode, pod: Dockerode.ContainerInspectInfo): Promise<number> {
   const { Env, Entrypoint, Cmd, ExposedPorts, Labels } = pod.Config;
-  const Mounts = pod.HostConfig.Mounts?.map((mount) => ({
-    ...mount,
-    Source: pod.HostConfig.Mounts?.[0]?.Source ?? "",
-  }));
   const began = performance.now();
   const container = await docker.createContainer({
     Image: pod.Image,
@@ -67,7 +72,7 @@ async function floorOnce(docker: Dockerode, pod: Dockerode.ContainerInspectInfo)
     ...(Entrypoint === undefined ? {} : { Entrypoint }),
     ...(ExposedPorts === undefined ? {} : { ExposedPorts }),
     Labels: Object.fromEntries(Object.entries(Labels).map(([name, value]) => [`floor.${name}`, value])),
-    HostConfig: { ...pod.HostConfig, ...(Mounts === undefined ? {} : { Mounts }) },
+    HostConfig: pod.HostConfig,
   });
   await container.start();
   const took = performance.now() - began;
