@@ -7,6 +7,7 @@ import type { Logger } from "../common/logger.ts";
 import type { ExecutorConfig } from "./config.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
 import type { GpuInventory } from "./gpus/inventory.ts";
+import type { Passthrough } from "./gpus/passthrough/passthrough.ts";
 import type { EngineWatch } from "./health/engine-watch.ts";
 import type { CurrentFacts } from "./host/current-facts.ts";
 import type { HostKeys } from "./identity.ts";
@@ -31,5 +32,6 @@ export interface Base {
   readonly quota: RootQuota;
   readonly ledger: Ledger;
   readonly gpus: GpuInventory;
+  readonly passthrough: Passthrough;
   readonly facts: CurrentFacts;
 }

@@ -23,7 +23,9 @@ import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
-import { offered, startGpus } from "./gpus/start.ts";
+import { offerGpus } from "./gpus/passthrough/offer.ts";
+import { startPassthrough } from "./gpus/passthrough/start.ts";
+import { startGpus } from "./gpus/start.ts";
 import { ENGINE_WATCH, EngineWatch } from "./health/engine-watch.ts";
 import { lookFor, watchProblems } from "./health/problems.ts";
 import { CurrentFacts } from "./host/current-facts.ts";
@@ -93,8 +95,9 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
   if ("unavailable" in quota) log.warn("a pod's own disk cannot be limited", { why: quota.unavailable });
   const shared = !("unavailable" in quota) || config.storage.shareWithoutQuota;
   const gpus = await startGpus({ config, keys, clock, log, random: Math.random, life });
-  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), ...offered(gpus), shared });
-  gpus.onChange(() => facts.update(offered(gpus)));
+  const facts = new CurrentFacts({ ...(await readFacts(config, keys, engineInfo)), gpus: [], shared });
+  const passthrough = await startPassthrough({ config, runtime, gpus, clock, log, life });
+  offerGpus({ passthrough, gpus, facts, clock });
   const engine = new EngineWatch(ENGINE_WATCH, { clock, log, ping: (signal) => runtime.ping(signal) });
   engine.onChange(() => {
     if (engine.answering) facts.clear("engine-unavailable");
@@ -116,6 +119,7 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
     quota,
     ledger,
     gpus,
+    passthrough,
     facts,
   };
 }

@@ -21,6 +21,11 @@ export type HostResources = z.infer<typeof HostResources>;
 export const HostProblem = z.strictObject({ code: z.string(), message: z.string(), since: Instant });
 export type HostProblem = z.infer<typeof HostProblem>;
 
+/** Whether it keeps every pod away: where one vendor's GPUs cannot be given to pods, only those are missing. */
+export function closesHost({ code }: HostProblem): boolean {
+  return code !== "gpu-passthrough-missing";
+}
+
 export const HostFacts = z.strictObject({
   hostname: z.string(),
   os: z.string(),

@@ -4,7 +4,7 @@
  * A pod holds what it was given until its host says that it is over; a host that is silent frees nothing.
  */
 import type { Gpu } from "../../protocol/gpu.ts";
-import type { HostFacts, HostResources } from "../../protocol/host.ts";
+import { closesHost, type HostFacts, type HostResources } from "../../protocol/host.ts";
 import { isOver } from "../../protocol/pod.ts";
 import type { HostRecord, PodRecord } from "../store/records.ts";
 
@@ -30,11 +30,11 @@ const NOTHING: Free = { resources: { cpus: 0, memoryBytes: 0, diskBytes: 0 }, gp
 
 /**
  * What the host rents out less what the pods on it hold; never below zero, never more than it rents out.
- * Nothing is free on a host that has a problem, nor beside a pod on a host that takes only one.
+ * Nothing is free on a host that a problem closes, nor beside a pod on a host that takes only one.
  */
 export function freeOn({ rentable, gpus, shared, problems }: HostFacts, pods: readonly PodRecord[]): Free {
   const holders = pods.filter((pod) => !hasEnded(pod));
-  if (problems.length > 0 || (!shared && holders.length > 0)) return NOTHING;
+  if (problems.some(closesHost) || (!shared && holders.length > 0)) return NOTHING;
   const taken = new Set(holders.flatMap(({ wanted }) => wanted.gpus));
   const left = (kind: keyof HostResources): number => {
     const used = holders.reduce((sum, { wanted }) => sum + wanted.spec[kind], 0);

@@ -2,7 +2,7 @@
  * Which host takes a pod, and with which GPUs: the first in the order of ids that has room. Pure, and a refusal is a
  * normal answer: it says of every host what is missing there.
  */
-import type { HostFacts } from "../../protocol/host.ts";
+import { closesHost, type HostFacts } from "../../protocol/host.ts";
 import type { GpuUuid, HostId } from "../../protocol/ids.ts";
 import type { PodSpec } from "../../protocol/pod.ts";
 import { chooseGpus } from "./gpu-choice/choose.ts";
@@ -72,7 +72,7 @@ function fit(
   spec: PodSpec,
   { facts, free }: NonNullable<Candidate["offer"]>,
 ): { readonly gpus: readonly GpuUuid[]; readonly missing: readonly string[] } {
-  const problems = facts.problems.map(({ code, message }) => `${code}: ${message}`);
+  const problems = facts.problems.filter(closesHost).map(({ code, message }) => `${code}: ${message}`);
   const gpus = chooseGpus(spec.gpus, free.gpus, facts.gpuLinks);
   const lacks = (["cpus", "memoryBytes", "diskBytes"] as const)
     .filter((kind) => spec[kind] > free.resources[kind])

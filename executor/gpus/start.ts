@@ -1,11 +1,9 @@
 /**
  * The accelerators of this host, watched from the start of the executor to its end.
  */
-import type { HostFacts } from "../../protocol/host.ts";
 import type { Base } from "../base.ts";
 import type { GpuInventory } from "./inventory.ts";
 import { openInventory } from "./open.ts";
-import { gpuFacts } from "./units.ts";
 
 type Parts = Pick<Base, "config" | "keys" | "clock" | "log" | "random" | "life">;
 
@@ -15,12 +13,4 @@ export async function startGpus({ config, keys, clock, log, random, life }: Part
   life.add("gpus", () => inventory.close());
   await inventory.start();
   return inventory;
-}
-
-/** What the agent is told of them. Real devices cannot be given to a pod yet, so that only made-up ones are offered. */
-export function offered(gpus: GpuInventory): Pick<HostFacts, "gpus" | "gpuLinks"> {
-  return gpuFacts(
-    gpus.list().filter(({ simulated }) => simulated),
-    gpus.snapshot(),
-  );
 }

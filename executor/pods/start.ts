@@ -8,7 +8,6 @@ import { createKeyedLock } from "../../common/keyed-lock.ts";
 import type { Base } from "../base.ts";
 import { portRanges } from "../config.ts";
 import { createDockerEnding } from "../docker/dockerode-ending.ts";
-import { startPassthrough } from "../gpus/passthrough/start.ts";
 import { isPortFree } from "../host/free-port.ts";
 import { linuxProcesses } from "../host/processes/linux-processes.ts";
 import type { ImageParts } from "../images/start.ts";
@@ -30,10 +29,8 @@ export async function startPods(base: Base, parts: PodParts): Promise<Pods> {
   const { config, life } = base;
   const secretsDir = join(config.runDir, "secrets");
   await mkdir(secretsDir, { recursive: true, mode: 0o700 });
-  const passthrough = await startPassthrough(base);
   const pods = new Pods(optionsOf(base), {
     ...depsOf(base, parts),
-    passthrough,
     dirsOf: ({ wanted: { podId } }) => ({
       kitDir: parts.kit.dir,
       podDir: join(config.stateDir, "pods", podId),
@@ -58,7 +55,7 @@ function optionsOf({ config, facts }: Base): PodsOptions {
   };
 }
 
-function depsOf(base: Base, { images, isolation, volumes, meter }: PodParts): Omit<PodsDeps, "dirsOf" | "passthrough"> {
+function depsOf(base: Base, { images, isolation, volumes, meter }: PodParts): Omit<PodsDeps, "dirsOf"> {
   const { config, facts, keys, clock } = base;
   const { bindAddress } = config.network;
   return {

@@ -136,6 +136,13 @@ describe("what is free on a host", () => {
     expect(freeOn(hostFacts({ problems: [problem] }), [])).toMatchObject({ gpus: [], resources: { cpus: 0 } });
   });
 
+  it("is all the same while GPUs of one vendor cannot be given", () => {
+    const problem = { code: "gpu-passthrough-missing", message: "amd", since: new Date(T0).toISOString() };
+    const facts = hostFacts({ problems: [problem] });
+
+    expect(freeOn(facts, [])).toMatchObject({ gpus: facts.gpus, resources: facts.rentable });
+  });
+
   it("is nothing beside a pod where a host takes only one, and everything once that one is over", () => {
     const facts = hostFacts({ shared: false });
     const holder = podRecord();
