@@ -2,11 +2,12 @@
  * What every part of the executor is made with.
  */
 import type { Clock } from "../common/clock.ts";
+import type { KeyedLock } from "../common/keyed-lock.ts";
 import type { Lifecycle } from "../common/lifecycle.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ExecutorConfig } from "./config.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
-import type { GpuInventory } from "./gpus/inventory.ts";
+import type { OpenInventory } from "./gpus/open.ts";
 import type { Passthrough } from "./gpus/passthrough/passthrough.ts";
 import type { EngineWatch } from "./health/engine-watch.ts";
 import type { CurrentFacts } from "./host/current-facts.ts";
@@ -31,7 +32,9 @@ export interface Base {
   /** Whether the engine can limit what a pod writes to its own disk. */
   readonly quota: RootQuota;
   readonly ledger: Ledger;
-  readonly gpus: GpuInventory;
+  /** Held while a pod is admitted, and by what no pod may be admitted beside. */
+  readonly admissions: KeyedLock;
+  readonly gpus: OpenInventory;
   readonly passthrough: Passthrough;
   readonly facts: CurrentFacts;
 }

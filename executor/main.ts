@@ -5,6 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { lockFolder } from "../common/instance-lock.ts";
+import { createKeyedLock } from "../common/keyed-lock.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { guessOwnAddress } from "../common/own-address.ts";
@@ -23,6 +24,7 @@ import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
+import { startCutting } from "./gpus/mig/start.ts";
 import { offerGpus } from "./gpus/passthrough/offer.ts";
 import { startPassthrough } from "./gpus/passthrough/start.ts";
 import { startGpus } from "./gpus/start.ts";
@@ -70,6 +72,7 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const { meter } = metering;
   watch(base, { isolation, images, meter });
   const pods = await startPods(base, { kit, images, isolation, volumes, meter });
+  await startCutting(base, pods);
   const strays = await startStrays(base, pods);
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
@@ -118,6 +121,7 @@ async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): 
     engine,
     quota,
     ledger,
+    admissions: createKeyedLock(),
     gpus,
     passthrough,
     facts,

@@ -8,6 +8,9 @@ import type { GpuUuid, PodId } from "../../protocol/ids.ts";
 import type { Reason, WantedPod } from "../../protocol/pod.ts";
 import { type Claims, freeOf } from "./claims.ts";
 
+/** The key of the lock under which pods are admitted one at a time. */
+export const ADMISSION = "admission";
+
 export interface AdmissionInput {
   readonly wanted: WantedPod;
   readonly claims: Claims;
@@ -46,9 +49,9 @@ function gpuRefusal({ wanted, claims, gpus, blocked }: AdmissionInput): Reason |
       const message = `GPU ${uuid} is or may be held by the container ${container}, which is no pod that is known here.`;
       return refusal("gpu-taken", message, { uuid, container });
     }
-    if (!gpus.some((gpu) => gpu.uuid === uuid))
-      return refusal("gpu-unknown", `GPU ${uuid} is not on this host.`, { uuid });
-    const holder = claims.gpus.get(uuid);
+    const unit = gpus.find((gpu) => gpu.uuid === uuid);
+    if (unit === undefined) return refusal("gpu-unknown", `GPU ${uuid} is not on this host.`, { uuid });
+    const holder = claims.gpus.get(uuid) ?? claims.gpus.get(unit.partition?.parent ?? uuid);
     if (holder !== undefined && holder !== wanted.podId) {
       return refusal("gpu-taken", `GPU ${uuid} is held by pod ${holder}.`, { uuid, holder });
     }

@@ -17,7 +17,7 @@ import type { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "
 import { containerName, POD_LABEL, podIdOfName } from "../docker/labels.ts";
 import type { Passthrough } from "../gpus/passthrough/passthrough.ts";
 import type { EngineWatch } from "../health/engine-watch.ts";
-import { refusalOf } from "./admission.ts";
+import { ADMISSION, refusalOf } from "./admission.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { Holders } from "./holders.ts";
 import { type KnownPods, knownPods } from "./known.ts";
@@ -133,7 +133,7 @@ export class Pods {
     if (lane !== undefined) return lane.wish(wanted);
     // What a lost ledger no longer says is known only once the engine has listed its containers.
     await Promise.race([this.#listed.promise, once(this.#closing.signal, "abort")]);
-    await this.#deps.admissions.run("admission", () => this.#admit(wanted), this.#closing.signal);
+    await this.#deps.admissions.run(ADMISSION, () => this.#admit(wanted), this.#closing.signal);
   }
 
   logs(podId: PodId, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
@@ -202,7 +202,7 @@ export class Pods {
         ...this.#deps,
         hostWentDownAround: (atMs) => this.#deps.engine.wentDownAround(atMs),
         otherPlace: (current, taken) =>
-          this.#deps.admissions.run("admission", () => this.#places.other(current, taken), this.#closing.signal),
+          this.#deps.admissions.run(ADMISSION, () => this.#places.other(current, taken), this.#closing.signal),
         onStatus: (status, events) => {
           for (const listener of this.#listeners) listener({ status, wanted: lane.record.wanted }, events);
         },

@@ -4,7 +4,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { createKeyedLock } from "../../common/keyed-lock.ts";
 import type { Base } from "../base.ts";
 import { portRanges } from "../config.ts";
 import { createDockerEnding } from "../docker/dockerode-ending.ts";
@@ -77,7 +76,6 @@ function depsOf(base: Base, { images, isolation, volumes, meter }: PodParts): Om
     host: keys.identity.publicKey,
     probeAddress: bindAddress === "0.0.0.0" ? "127.0.0.1" : bindAddress,
     limits: { probeMs: config.pods.probeSeconds * 1000, stopGraceSeconds: config.pods.stopGraceSeconds },
-    admissions: createKeyedLock(),
     gpus: () => facts.value.gpus,
     rentable: () => facts.value.rentable,
     shared: () => facts.value.shared,

@@ -163,6 +163,17 @@ describe("refusalOf", () => {
 
     expect(reason).toMatchObject({ code: "gpu-taken", details: { holder: podId(9) } });
   });
+
+  it("gives no part of a GPU that somebody has whole", () => {
+    const [whole, part] = [GpuUuid.parse("GPU-1aaa"), GpuUuid.parse("MIG-1")];
+    const gpus = [{ ...GPUS[0]!, uuid: part, partition: { parent: whole } }];
+    const spec = podSpec({ gpus: { count: 1 } });
+    const claims = claimsOf([podRecord({ wanted: wantedPod({ podId: podId(9), gpus: [whole], spec }) })]);
+
+    const reason = refusalOf({ ...base, gpus, claims, wanted: wantedPod({ podId: podId(2), gpus: [part], spec }) });
+
+    expect(reason).toMatchObject({ code: "gpu-taken", details: { holder: podId(9) } });
+  });
 });
 
 describe("choosePorts", () => {
