@@ -6,6 +6,7 @@ import { z } from "zod";
 import { loadConfig } from "../common/config-file.ts";
 import { decodeSs58 } from "../common/ss58.ts";
 import { Hotkey } from "../protocol/ids.ts";
+import { ChainConfig } from "./chain/config.ts";
 
 const MIB = 2 ** 20;
 
@@ -55,6 +56,8 @@ export const AgentConfig = z.strictObject({
       publicUrl: z.url({ protocol: /^wss$/ }).optional(),
     })
     .prefault({}),
+  /** Which validators the network permits, and where they find us. */
+  chain: ChainConfig,
   operator: z.strictObject({ socketPath: z.string().min(1).default("/run/lium-agent/agent.sock") }).prefault({}),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;

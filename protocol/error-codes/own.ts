@@ -65,6 +65,26 @@ export const OWN_ERRORS = {
     impact: "The work took longer than allowed; it may still finish.",
     remedy: "Look at the pod's state, then try again.",
   },
+  "chain-unreachable": {
+    status: 503,
+    impact: "The chain was not read; validators are served by what was last known of them.",
+    remedy: "See what each endpoint said; put a node of your own first in [chain] endpoints.",
+  },
+  "chain-refused": {
+    status: 409,
+    impact: "The chain did not take the announcement; validators go on dialling the address announced before.",
+    remedy: "See the reason in the details: register the hotkey with btcli, correct the address, or wait.",
+  },
+  "chain-client-missing": {
+    status: 503,
+    impact: "The chain cannot be read: its client, an optional package, is not installed.",
+    remedy: "Install again without leaving optional packages out, or set enabled = false in [chain].",
+  },
+  "chain-off": {
+    status: 409,
+    impact: "This agent does not use the chain; only [[validator.allow]] is served.",
+    remedy: "Set enabled = true in [chain], and endpoints on a development network; restart the agent.",
+  },
   internal: {
     status: 500,
     impact: "An unexpected fault of ours.",

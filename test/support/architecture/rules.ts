@@ -40,8 +40,13 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
     why: "it is good for boxes alone: its ed25519 accepts forgeries that node:crypto refuses",
   },
   {
+    target: ["npm:@polkadot/api"],
+    owners: ["agent/chain/subtensor/"],
+    why: "it is large and optional: only a thread that ends with its task loads it",
+  },
+  {
     target: ["npm:@polkadot/*"],
-    owners: ["common/hotkey.ts"],
+    owners: ["common/hotkey.ts", "agent/chain/subtensor/"],
     why: "its verify guesses key types and accepts wrapped messages; one strict door leads to it",
   },
   {
