@@ -19,9 +19,10 @@ import { type AgentConfig, loadAgentConfig } from "./config.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { HostReports } from "./fleet/host-reports.ts";
 import { Roster } from "./fleet/roster.ts";
+import { GpuReports } from "./gpus/gpu-reports.ts";
 import { type Certificate, loadCertificate } from "./link/certificate.ts";
 import { invite } from "./link/enrolment.ts";
-import { LinkServer } from "./link/server.ts";
+import { LinkServer, type LinkServerDeps } from "./link/server.ts";
 import { createOperatorServer } from "./operator/server.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -61,6 +62,7 @@ async function start(base: Base): Promise<void> {
   const damaged = await roster.load();
   if (damaged.length > 0) log.error("rows of the database could not be read and were set aside", { damaged });
   const reports = new HostReports({ roster, clock, log: log.child({ part: "fleet" }) });
+  const gpus = new GpuReports({ clock, log: log.child({ part: "gpus" }) });
 
   const urls: Urls = { validatorUrl: "", linkUrl: "" };
   const { fingerprint } = certificate;
@@ -69,6 +71,7 @@ async function start(base: Base): Promise<void> {
     {
       roster,
       store,
+      gpus,
       clock,
       newPodId,
       invite: (ttlSeconds) => invite(ttlSeconds, { store, clock, url: () => urls.linkUrl, fingerprint }),
@@ -76,7 +79,7 @@ async function start(base: Base): Promise<void> {
     },
   );
 
-  urls.linkUrl = await startLink(base, certificate, reports);
+  urls.linkUrl = await startLink(base, certificate, { reports, gpus });
   urls.validatorUrl = await startValidator(base, { fleet, store, hotkey });
   await startOperator(base, fleet);
 
@@ -105,10 +108,14 @@ async function startStore({ config, log, life, clock }: Base): Promise<Store> {
   return store;
 }
 
-async function startLink(base: Base, certificate: Certificate, reports: HostReports): Promise<string> {
+async function startLink(
+  base: Base,
+  certificate: Certificate,
+  heard: Pick<LinkServerDeps, "reports" | "gpus">,
+): Promise<string> {
   const { config, log, life, clock } = base;
   const { host, port: asked, publicUrl } = config.link;
-  const server = new LinkServer({ certificate, reports, clock, log: log.child({ part: "link" }) });
+  const server = new LinkServer({ certificate, ...heard, clock, log: log.child({ part: "link" }) });
   const port = await server.listen({ host, port: asked });
   life.add("link", () => server.close());
   const url = publicUrl ?? urlOf("wss", { host, port });

@@ -70,7 +70,7 @@ export function createHttpClient(routes: Record<string, Route>, options: HttpCli
   const pool = openPool(options.at);
   const calls = Object.fromEntries(
     Object.entries(routes).map(([name, route]) => {
-      const run = route.answer === "json" ? callOnce : callStream;
+      const run = route.answer === "ndjson" ? callStream : callOnce;
       return [name, (input: LooseInput, signal?: AbortSignal) => run({ pool, route, options, input, signal })];
     }),
   );
@@ -92,7 +92,7 @@ async function callOnce(call: Call): Promise<unknown> {
   try {
     const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]);
     const { body } = await send(call, signal);
-    return readAnswer(call.route, await readJson(body));
+    return readAnswer(call.route, await (call.route.answer === "text" ? readText(body) : readJson(body)));
   } catch (error) {
     throw explain(error, call, deadline);
   }
@@ -137,17 +137,22 @@ function targetOf(route: Route, { params = {}, query = {} }: LooseInput): string
 
 /** Undefined when it is no JSON. */
 async function readJson(body: AsyncIterable<Uint8Array>): Promise<unknown> {
+  const text = await readText(body);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of body) {
     text += decoder.decode(chunk, { stream: true });
     if (text.length > MAX_ANSWER_CHARACTERS) throw new AppError("internal", { message: "The answer is too long." });
   }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return text;
 }
 
 function readAnswer(route: Route, value: unknown): unknown {

@@ -197,7 +197,7 @@ function addRoute(app: FastifyInstance, context: Context, route: Route, work: Wo
       const judge = (error: unknown): AppError => judgeFailure(error, route, over.signal);
       try {
         const answer = await inTime(work(request, over.signal), over, context);
-        if (route.answer === "json") return await reply.code(route.status).send(answer);
+        if (route.answer !== "ndjson") return await reply.code(route.status).send(answer);
         return await sendLines({ request, reply, route, answer, judge, signal: over.signal, context });
       } catch (error) {
         return refuse(judge(error), request, reply, context.log);

@@ -7,11 +7,13 @@
  *   executor -> facts, statuses (all of them first, then what changed), events (from the cursor on)
  *   agent    -> want { pods }     (all that are not over, then what changed), acknowledge { eventCursor }
  *   agent    -> logs { id, ... }  executor -> item/done/failed { id }   agent -> read { id, bytes }, cancel { id }
+ *   agent    -> gpus-from { cursor }   executor -> gpus { report }, again and again
  *
  * A pod that `want` does not name is left alone. The transport's ping and pong tell whether the other side lives.
  */
 import { z } from "zod";
 
+import { GpuCursor } from "./gpu-report.ts";
 import { HostFacts } from "./host.ts";
 import { HostId, PodId } from "./ids.ts";
 import { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "./pod.ts";
@@ -21,6 +23,13 @@ export const LINK_PATH = "/link";
 export const MAX_FRAME_BYTES = 8 * 2 ** 20;
 /** How often the agent pings; a side that hears nothing for three times as long gives the socket up. */
 export const PING_EVERY_MS = 5_000;
+
+/**
+ * Words that not every version knows are said only to who has heard of them: the executor lists those that it knows in this
+ * header of its request for the link, with spaces between them, and begins none of them by itself.
+ */
+export const WORDS_HEADER = "lium-link-words";
+export const GPU_WORDS = "gpus/1";
 
 /** So much of a log may be on its way or wait for its reader; the executor goes on when `read` tells that some was taken. */
 export const LOG_WINDOW_BYTES = 512 * 2 ** 10;
@@ -44,6 +53,8 @@ export const ToExecutor = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("logs"), id: z.int(), podId: PodId, query: z.strictObject(logQueryOnTheWire()) }),
   z.strictObject({ type: z.literal("read"), id: z.int(), bytes: z.int().min(0) }),
   z.strictObject({ type: z.literal("cancel"), id: z.int() }),
+  /** What is different since the report with this cursor, or everything; and all that changes from then on. */
+  z.strictObject({ type: z.literal("gpus-from"), cursor: GpuCursor.optional() }),
 ]);
 export type ToExecutor = z.infer<typeof ToExecutor>;
 
@@ -67,6 +78,8 @@ export const ToAgent = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("item"), id: z.int(), lines: z.array(LogLine) }),
   z.strictObject({ type: z.literal("done"), id: z.int() }),
   z.strictObject({ type: z.literal("failed"), id: z.int(), reason: Reason }),
+  /** A GpuReport. One that cannot be read costs the report and never the link. */
+  z.strictObject({ type: z.literal("gpus"), report: z.unknown() }),
 ]);
 export type ToAgent = z.infer<typeof ToAgent>;
 

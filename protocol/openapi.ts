@@ -17,6 +17,8 @@ export const ErrorBody = z.strictObject({
 });
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
+const CONTENT_TYPES = { json: "application/json", ndjson: "application/x-ndjson", text: "text/plain" } as const;
+
 type Json = Record<string, unknown>;
 
 export function openApiDocument(
@@ -37,7 +39,7 @@ export function errorsOf(route: Route): ErrorCode[] {
 
 function operation(operationId: string, route: Route): Json {
   const body = schemaOf(route.body, "input");
-  const contentType = route.answer === "json" ? "application/json" : "application/x-ndjson";
+  const contentType = CONTENT_TYPES[route.answer];
   return {
     operationId,
     summary: route.summary,

@@ -4,7 +4,8 @@
 import { z } from "zod";
 
 import { HostFacts } from "./host.ts";
-import { HostId, Hotkey, Instant } from "./ids.ts";
+import { GpuUuid, HostId, Hotkey, Instant } from "./ids.ts";
+import { GpuDetails, GpuSummary } from "./operator-gpus.ts";
 import { LogLine, LogQuery, PodEvent, PodView } from "./pod.ts";
 import { route } from "./route.ts";
 import { Capacity, EventQuery, Nothing, PodParams } from "./validator-api.ts";
@@ -82,6 +83,33 @@ export const operatorApi = {
     params: z.strictObject({ hostId: HostId }),
     response: HostView,
     errors: ["host-not-found"],
+  }),
+  listGpus: route({
+    ...open,
+    method: "GET",
+    path: "/gpus",
+    summary: "All accelerators, as their hosts told of them last",
+    query: z.strictObject({ hostId: HostId.optional() }),
+    response: z.strictObject({ gpus: z.array(GpuSummary) }),
+    errors: ["host-not-found"],
+  }),
+  getGpu: route({
+    ...open,
+    method: "GET",
+    path: "/gpus/{uuid}",
+    summary: "One accelerator whole, by its UUID or that of a part of it",
+    params: z.strictObject({ uuid: GpuUuid }),
+    response: GpuDetails,
+    errors: ["gpu-not-found"],
+  }),
+  metrics: route({
+    ...open,
+    method: "GET",
+    path: "/metrics",
+    summary: "Hosts, accelerators and what pods have of them, for Prometheus",
+    response: z.string(),
+    answer: "text",
+    errors: [],
   }),
   listPods: route({
     ...open,

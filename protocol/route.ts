@@ -22,8 +22,8 @@ export interface Route<
   readonly query: Query;
   readonly body: Body;
   readonly response: Response;
-  /** `json`: one value. `ndjson`: a stream of values, one a line, until either side ends it. */
-  readonly answer: "json" | "ndjson";
+  /** `json`: one value. `ndjson`: a stream of values, one a line, until either side ends it. `text`: a string as it is. */
+  readonly answer: "json" | "ndjson" | "text";
   readonly status: 200 | 201 | 202;
   readonly errors: readonly ErrorCode[];
 }

@@ -3,10 +3,10 @@
  */
 import type { Command } from "commander";
 
-import type { CliHost, Commands } from "../../common/cli/output.ts";
-import { createHttpClient, type HttpClient } from "../../common/http-client.ts";
-import { operatorApi } from "../../protocol/operator-api.ts";
+import type { Commands } from "../../common/cli/output.ts";
 import { durationOption } from "./arguments.ts";
+import { addGpuCommands } from "./gpu-commands.ts";
+import { operatorCommand, type SocketOption, withAgent } from "./operator-command.ts";
 import {
   eventQuery,
   logQuery,
@@ -18,18 +18,12 @@ import {
 } from "./streams.ts";
 import { capacityTable, hostTable, hostText, podTable, podText, statusText } from "./views.ts";
 
-const DEFAULT_SOCKET = "/run/lium-agent/agent.sock";
-const TIMEOUT_MS = 30_000;
-
-interface SocketOption {
-  readonly socket: string;
-}
-
 export function addOperatorCommands(program: Command, commands: Commands): void {
   addAgentCommands(program, commands);
   const hosts = program.command("hosts").description("The GPU hosts that joined this agent");
   const pods = program.command("pods").description("The pods on all hosts");
   addHostCommands(hosts, commands);
+  addGpuCommands(program.command("gpus").description("The accelerators of all hosts"), commands);
   addPodCommands(pods, commands);
   addPodStreams(pods, commands);
 }
@@ -114,24 +108,4 @@ function addPodStreams(pods: Command, { host, output }: Commands): void {
       return printEvents(items, output);
     }),
   );
-}
-
-function operatorCommand(parent: Command, name: string, description: string, { env }: CliHost): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .option("--socket <path>", "the agent's socket; LIUM_AGENT_SOCKET", env["LIUM_AGENT_SOCKET"] ?? DEFAULT_SOCKET)
-    .option("--json", "print JSON");
-}
-
-async function withAgent(
-  { socket }: SocketOption,
-  work: (agent: HttpClient<typeof operatorApi>) => Promise<void>,
-): Promise<void> {
-  const agent = createHttpClient(operatorApi, { at: { socketPath: socket }, timeoutMs: TIMEOUT_MS });
-  try {
-    await work(agent);
-  } finally {
-    await agent.close();
-  }
 }

@@ -6,10 +6,14 @@
  */
 import type { Clock } from "../../common/clock.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
-import type { HostId, Hotkey, PodId } from "../../protocol/ids.ts";
+import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
+import type { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import type { LogLine, LogQuery, PodEvent, PodPhase, PodView, WantedPod } from "../../protocol/pod.ts";
 import type { Capacity, CreatePod } from "../../protocol/validator-api.ts";
+import type { GpuReports } from "../gpus/gpu-reports.ts";
+import { metricsText } from "../gpus/metrics.ts";
+import { findGpu, listGpus, type TellingHost } from "../gpus/view.ts";
 import type { PodRecord } from "../store/records.ts";
 import type { AuditEntry, NewEvent, Store } from "../store/store.ts";
 import { followEvents } from "./follow-events.ts";
@@ -32,6 +36,7 @@ export interface FleetOptions {
 export interface FleetDeps {
   readonly roster: Roster;
   readonly store: Store;
+  readonly gpus: Pick<GpuReports, "of">;
   readonly clock: Clock;
   readonly newPodId: () => PodId;
   readonly invite: (ttlSeconds: number) => Promise<Invitation>;
@@ -168,6 +173,20 @@ export class Fleet implements UseCases {
     return hostViewOf(host, this.#roster.activeOn(hostId), this.#now());
   }
 
+  listGpus(hostId: HostId | undefined): GpuSummary[] {
+    if (hostId !== undefined) this.getHost(hostId);
+    return listGpus(this.#tellingHosts(), hostId);
+  }
+
+  getGpu(uuid: GpuUuid): GpuDetails {
+    return findGpu(this.#tellingHosts(), uuid);
+  }
+
+  metrics(): string {
+    const ownerOf = (podId: PodId): Hotkey | undefined => this.#roster.pod(podId)?.wanted.owner;
+    return metricsText({ hosts: this.#tellingHosts(), ownerOf, nowMs: this.#deps.clock.now() });
+  }
+
   invite(ttlSeconds: number): Promise<Invitation> {
     return this.#deps.invite(ttlSeconds);
   }
@@ -225,6 +244,12 @@ export class Fleet implements UseCases {
       await this.#roster.commit({ audit: [{ ...entry, at: this.#now(), outcome: code }] });
       throw error;
     }
+  }
+
+  #tellingHosts(): TellingHost[] {
+    return this.#roster.hosts().map(({ record: { hostId, name }, connected }) => {
+      return { hostId, name, connected, told: this.#deps.gpus.of(hostId) };
+    });
   }
 
   #candidates(): Candidate[] {

@@ -2,8 +2,9 @@
  * What the agent can do for a caller, whichever way the caller came in: validator REST, operator socket, or another gateway.
  * Refusals are AppErrors. A pod that the caller does not own is `pod-not-found`, so that ids tell nothing.
  */
-import type { HostId, Hotkey, PodId } from "../../protocol/ids.ts";
+import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
+import type { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import type { EndReason, Lease, LogLine, LogQuery, PodEvent, PodPhase, PodView } from "../../protocol/pod.ts";
 import type { Capacity, CreatePod } from "../../protocol/validator-api.ts";
 
@@ -40,5 +41,10 @@ export interface UseCases {
   ): AsyncIterable<PodEvent>;
   listHosts(): HostView[];
   getHost(hostId: HostId): HostView;
+  /** As the hosts told of them last. */
+  listGpus(hostId: HostId | undefined): GpuSummary[];
+  getGpu(uuid: GpuUuid): GpuDetails;
+  /** In the text that Prometheus reads. */
+  metrics(): string;
   invite(ttlSeconds: number): Promise<Invitation>;
 }

@@ -10,8 +10,9 @@ import { WebSocketServer } from "ws";
 import type { Clock } from "../../common/clock.ts";
 import { listenOn } from "../../common/listen.ts";
 import type { Logger } from "../../common/logger.ts";
-import { LINK_PATH, MAX_FRAME_BYTES } from "../../protocol/link.ts";
+import { LINK_PATH, MAX_FRAME_BYTES, WORDS_HEADER } from "../../protocol/link.ts";
 import type { HostReports } from "../fleet/host-reports.ts";
+import type { GpuReports } from "../gpus/gpu-reports.ts";
 import type { Certificate } from "./certificate.ts";
 import { Session } from "./session.ts";
 import { WaitingRoom, type WaitingRoomOptions } from "./waiting-room.ts";
@@ -19,6 +20,7 @@ import { WaitingRoom, type WaitingRoomOptions } from "./waiting-room.ts";
 export interface LinkServerDeps {
   readonly certificate: Certificate;
   readonly reports: HostReports;
+  readonly gpus: GpuReports;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,9 +51,10 @@ export class LinkServer {
         const { remoteAddress, remotePort } = request.socket;
         webSocket.on("error", (error) => this.#deps.log.info("a link failed", { remoteAddress, error }));
         const onAdmitted = (): void => waiting.leave({ remoteAddress, remotePort });
-        const { certificate, reports, clock, log } = this.#deps;
+        const { certificate, ...deps } = this.#deps;
         const { fingerprint } = certificate;
-        this.#serve(new Session(webSocket, { reports, clock, log, fingerprint, onAdmitted }));
+        const words = String(request.headers[WORDS_HEADER] ?? "").split(" ");
+        this.#serve(new Session(webSocket, { ...deps, words, fingerprint, onAdmitted }));
       });
     });
   }

@@ -14,16 +14,20 @@ import type { Logger } from "../../common/logger.ts";
 import { startTicker } from "../../common/ticker.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { HostId, PodId } from "../../protocol/ids.ts";
-import { PING_EVERY_MS, ToAgent, type ToExecutor } from "../../protocol/link.ts";
+import { GPU_WORDS, PING_EVERY_MS, ToAgent, type ToExecutor } from "../../protocol/link.ts";
 import type { LogLine, LogQuery, WantedPod } from "../../protocol/pod.ts";
 import type { HostLink } from "../fleet/host-link.ts";
 import type { HostReports } from "../fleet/host-reports.ts";
+import type { GpuReports } from "../gpus/gpu-reports.ts";
 import { hashSecret } from "./enrolment.ts";
 import { identifyHost } from "./identity.ts";
 import { LogStreams } from "./log-streams.ts";
 
 export interface SessionDeps {
   readonly reports: HostReports;
+  readonly gpus: Pick<GpuReports, "listen">;
+  /** Words that not every version knows, and this executor does. */
+  readonly words: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   /** Of the certificate that we showed. */
@@ -44,6 +48,7 @@ export class Session implements HostLink {
   readonly #over = new AbortController();
   readonly #logs = new LogStreams((frame) => this.#send(frame));
   #lastHeardMs: number;
+  #takeGpus: (report: unknown) => void = () => undefined;
 
   constructor(socket: WebSocket, deps: SessionDeps) {
     this.#socket = socket;
@@ -115,10 +120,11 @@ export class Session implements HostLink {
   }
 
   async #serve(hostId: HostId, frames: AsyncGenerator<ToAgent>): Promise<void> {
-    const { reports, log } = this.#deps;
+    const { reports, gpus, words, log } = this.#deps;
     const eventCursor = reports.connected(hostId, this);
     this.#send({ type: "welcome", hostId, eventCursor });
     log.info("a host is linked", { hostId });
+    if (words.includes(GPU_WORDS)) this.#takeGpus = gpus.listen(hostId, (cursor) => this.#askForGpus(cursor));
     const heartbeat = this.#startHeartbeat();
     try {
       for await (const frame of frames) await this.#take(hostId, frame);
@@ -147,7 +153,13 @@ export class Session implements HostLink {
       case "done":
       case "failed":
         return this.#logs.take(frame);
+      case "gpus":
+        return this.#takeGpus(frame.report);
     }
+  }
+
+  #askForGpus(cursor: string | undefined): void {
+    this.#send({ type: "gpus-from", ...(cursor === undefined ? {} : { cursor }) });
   }
 
   #startHeartbeat(): { readonly done: Promise<void> } {

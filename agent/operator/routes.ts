@@ -14,6 +14,9 @@ export function operatorHandlers(useCases: UseCases): Handlers<typeof operatorAp
     invite: ({ body }) => useCases.invite(body.ttlSeconds),
     listHosts: () => ({ hosts: useCases.listHosts() }),
     getHost: ({ params }) => useCases.getHost(params.hostId),
+    listGpus: ({ query }) => ({ gpus: useCases.listGpus(query.hostId) }),
+    getGpu: ({ params }) => useCases.getGpu(params.uuid),
+    metrics: () => useCases.metrics(),
     listPods: ({ caller, query }) => ({ pods: useCases.listPods(caller, query) }),
     getPod: ({ caller, params }) => useCases.getPod(caller, params.podId),
     terminatePod: ({ caller, params }) =>

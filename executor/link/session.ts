@@ -6,6 +6,7 @@ import { WebSocket } from "ws";
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
+import type { GpuReport } from "../../protocol/gpu-report.ts";
 import type { HostFacts } from "../../protocol/host.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { helloBytes, LOG_WINDOW_BYTES, type ToAgent, ToExecutor } from "../../protocol/link.ts";
@@ -47,6 +48,12 @@ export interface FactsPort {
   onChange(listener: () => void): () => void;
 }
 
+/** What there is to tell of accelerators. */
+export interface GpuReportsPort {
+  /** Tells from the report with this cursor on, or everything, until `over` aborts. */
+  follow(from: string | undefined, send: (report: GpuReport) => void, over: AbortSignal): Promise<void>;
+}
+
 export interface SessionDeps {
   readonly membership: Membership;
   /** The name that operators see. */
@@ -55,6 +62,7 @@ export interface SessionDeps {
   readonly pods: PodsPort;
   readonly events: EventsPort;
   readonly facts: FactsPort;
+  readonly gpuReports: GpuReportsPort;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once the agent has let this host in. */
@@ -109,6 +117,9 @@ export class Session {
         return;
       case "cancel":
         this.#streams.get(frame.id)?.cancel.abort();
+        return;
+      case "gpus-from":
+        void this.#deps.gpuReports.follow(frame.cursor, (report) => this.#send({ type: "gpus", report }), this.#over);
         return;
     }
   }

@@ -4,6 +4,7 @@
 import { hostname } from "node:os";
 
 import type { Base } from "../base.ts";
+import { GpuReporter } from "../gpus/report/reporter.ts";
 import type { Pods } from "../pods/reconcile.ts";
 import { LinkClient } from "./client.ts";
 import { loadMembership, saveMembership } from "./membership.ts";
@@ -27,6 +28,7 @@ export async function startLink(base: Base, pods: Pods): Promise<LinkClient | un
       identity: keys.identity,
       pods,
       events: ledger,
+      gpuReports: new GpuReporter({ ...base, pods, run: Math.floor(base.random() * 2 ** 48).toString(36) }),
       onWelcome: async () => {
         if (membership.joinSecret !== undefined) await saveMembership(config.stateDir, { url, fingerprint });
       },

@@ -36,6 +36,11 @@ export const REQUEST_ERRORS = {
   },
   "pod-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List your pods to see their ids." },
   "host-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List the hosts to see their ids." },
+  "gpu-not-found": {
+    status: 404,
+    impact: "Nothing was shown.",
+    remedy: "List the GPUs to see their UUIDs; a host tells of its own once it is connected.",
+  },
   "pod-ended": { status: 409, impact: "The pod has ended and cannot be changed.", remedy: "Rent a new pod." },
   "lease-expired": {
     status: 409,

@@ -7,12 +7,14 @@ import { describe, expect, it } from "vitest";
 
 import { AppError } from "../../protocol/errors.ts";
 import { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
+import { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import { PodEvent, PodView } from "../../protocol/pod.ts";
 import { Capacity } from "../../protocol/validator-api.ts";
 import { hostId, podEvent } from "../support/agent-builders.ts";
 import { agentStatus, capacity, hostView, logLine, podView, streamOf } from "../support/answers.ts";
 import { startOperatorListener } from "../support/api-servers.ts";
 import { podId } from "../support/builders.ts";
+import { gpuDetails, gpuSummary } from "../support/gpus/told.ts";
 import { cli } from "../support/run-cli.ts";
 
 const ssh = { host: "203.0.113.7", port: 42_001, user: "root", hostKey: "ssh-ed25519 AAAA" } as const;
@@ -35,6 +37,14 @@ describe.each<[string, string[], Parameters<typeof startOperatorListener>[0], (j
     (json) => HostView.array().parse((json as { hosts: unknown }).hosts),
   ],
   ["hosts show", ["hosts", "show", hostId(1)], { getHost: () => hostView() }, (json) => HostView.parse(json)],
+  [
+    "gpus list",
+    ["gpus", "list"],
+    { listGpus: () => [gpuSummary()] },
+    (json) => GpuSummary.array().parse((json as { gpus: unknown }).gpus),
+  ],
+  ["gpus show", ["gpus", "show", "GPU-1xxx"], { getGpu: () => gpuDetails() }, (json) => GpuDetails.parse(json)],
+  ["gpus metrics", ["gpus", "metrics"], { metrics: () => "lium_host_connected 1\n" }, (json) => json],
   [
     "pods list",
     ["pods", "list", "--all"],
@@ -67,6 +77,50 @@ describe.each<[string, string[], Parameters<typeof startOperatorListener>[0], (j
 });
 
 describe("a table", () => {
+  it("of GPUs shows who has each, and of what is not known why", async () => {
+    const away = gpuSummary({
+      live: false,
+      pods: [],
+      power: { ...gpuSummary().power, drawWatts: { unavailable: "lost" } },
+    });
+    await using agent = await startOperatorListener({ listGpus: () => [gpuSummary(), away] });
+
+    const { stdout } = await cli(["gpus", "list", "--socket", agent.socketPath]);
+
+    const [, first, second] = stdout.split("\n").map((line) => line.split(/ {2,}/));
+    expect(first).toEqual([
+      "GPU-1xxx",
+      "NVIDIA H100 80GB HBM3",
+      hostId(1),
+      "80 GiB",
+      "57 %",
+      "41 C",
+      "311 W",
+      "-",
+      podId(1),
+      "healthy",
+      "1m",
+    ]);
+    expect(second?.slice(6)).toEqual(["(lost)", "-", "-", "healthy", "1m, host away"]);
+  });
+
+  it("of GPUs comes again and again with --watch, until Ctrl-C", async () => {
+    const interrupt = new AbortController();
+    let left = 3;
+    await using agent = await startOperatorListener({
+      listGpus: () => {
+        if (--left === 0) interrupt.abort();
+        return [gpuSummary()];
+      },
+    });
+
+    const argv = ["gpus", "list", "--watch", "--json", "--socket", agent.socketPath];
+    const { exitCode, stdout } = await cli(argv, { interrupted: interrupt.signal });
+
+    expect(exitCode).toBe(0);
+    expect(stdout.trim().split("\n")).toHaveLength(3);
+  });
+
   it("of pods shows where, how, what, since when and the ssh line", async () => {
     await using agent = await startOperatorListener({
       listPods: () => [pod, podView({ podId: podId(2), claimed: false, live: false })],

@@ -12,6 +12,7 @@ import { agentStatus, capacity, hostView, logLine, podView, streamOf } from "../
 import { ALICE, startOperatorListener, startValidatorListener } from "../support/api-servers.ts";
 import { OTHER_SSH_KEY, podId, podSpec, SSH_KEY } from "../support/builders.ts";
 import type { UseCaseCall } from "../support/fake-use-cases.ts";
+import { gpuDetails, gpuSummary } from "../support/gpus/told.ts";
 
 interface Case {
   /** What the caller sends. */
@@ -88,6 +89,15 @@ const OPERATOR: { readonly [Name in keyof typeof operatorApi]: Case } = {
   },
   listHosts: { input: {}, name: "listHosts", args: [], gives: [hostView()], answer: { hosts: [hostView()] } },
   getHost: { input: { params: { hostId: hostId(1) } }, name: "getHost", args: [hostId(1)], gives: hostView() },
+  listGpus: {
+    input: { query: { hostId: hostId(1) } },
+    name: "listGpus",
+    args: [hostId(1)],
+    gives: [gpuSummary()],
+    answer: { gpus: [gpuSummary()] },
+  },
+  getGpu: { input: { params: { uuid: "GPU-1xxx" } }, name: "getGpu", args: ["GPU-1xxx"], gives: gpuDetails() },
+  metrics: { input: {}, name: "metrics", args: [], gives: 'lium_gpu_power_watts{uuid="\u00e9"} 1\n' },
   listPods: {
     input: { query: { hostId: hostId(1) } },
     name: "listPods",
@@ -132,7 +142,7 @@ interface Api {
 
 async function callOf(listener: Listener, name: string, route: Route, input: object): Promise<unknown> {
   const answer = (listener.client as Record<string, AnyCall>)[name]?.(input);
-  if (route.answer === "json") return answer;
+  if (route.answer !== "ndjson") return answer;
   const items: unknown[] = [];
   for await (const item of answer as AsyncIterable<unknown>) items.push(item);
   return items;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Fleet } from "../../agent/fleet/fleet.ts";
 import { HostReports } from "../../agent/fleet/host-reports.ts";
 import { Roster } from "../../agent/fleet/roster.ts";
+import { GpuReports } from "../../agent/gpus/gpu-reports.ts";
 import { type Certificate, makeCertificate } from "../../agent/link/certificate.ts";
 import { invite } from "../../agent/link/enrolment.ts";
 import { LinkServer } from "../../agent/link/server.ts";
@@ -49,13 +50,15 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   const roster = new Roster(store);
   await roster.load();
   const reports = new HostReports({ roster, clock, log: SILENT });
-  const server = new LinkServer({ certificate, reports, clock, log: SILENT }, options.waitingRoom);
+  const gpus = new GpuReports({ clock, log: SILENT });
+  const server = new LinkServer({ certificate, reports, gpus, clock, log: SILENT }, options.waitingRoom);
   const url = `wss://127.0.0.1:${await server.listen({ host: "127.0.0.1", port: 0 })}`;
   const fleet = new Fleet(
     { version: "0.0.0", hotkey: Hotkey.parse(OWNER), network: options.network ?? "development", startedAtMs: T0 },
     {
       roster,
       store,
+      gpus,
       clock,
       newPodId,
       invite: (ttlSeconds) =>

@@ -10,7 +10,7 @@ import { hostIdOf } from "../../agent/link/identity.ts";
 import { type Ed25519Key, generateEd25519 } from "../../common/ed25519.ts";
 import type { HostFacts } from "../../protocol/host.ts";
 import type { HostId } from "../../protocol/ids.ts";
-import { decodeJoinToken, helloBytes, LINK_PATH, type ToAgent, ToExecutor } from "../../protocol/link.ts";
+import { decodeJoinToken, helloBytes, LINK_PATH, type ToAgent, ToExecutor, WORDS_HEADER } from "../../protocol/link.ts";
 import type { PodEvent, PodStatus, WantedPod } from "../../protocol/pod.ts";
 import { LINK_VERSION } from "../../protocol/version.ts";
 
@@ -29,6 +29,8 @@ export interface DialOptions {
   readonly secret?: string | undefined;
   readonly key?: Ed25519Key;
   readonly name?: string;
+  /** Those that not every version knows, with spaces between them; none when left out. */
+  readonly words?: string;
 }
 
 export function dialOptionsOf(token: string, key?: Ed25519Key): DialOptions {
@@ -59,7 +61,8 @@ export class FakeExecutor {
 
   /** Connects, and checks the certificate before anything is sent. */
   static async dial(options: DialOptions): Promise<FakeExecutor> {
-    const socket = new WebSocket(new URL(LINK_PATH, options.url), { rejectUnauthorized: false });
+    const headers = options.words === undefined ? {} : { [WORDS_HEADER]: options.words };
+    const socket = new WebSocket(new URL(LINK_PATH, options.url), { rejectUnauthorized: false, headers });
     const executor = new FakeExecutor(options, socket);
     const [response] = await once(socket, "upgrade");
     const seen = fingerprintOf(response.socket);

@@ -63,6 +63,7 @@ export class ClaimsWorld {
         pods: this.#host.pods,
         events: this.#host.ledger,
         facts,
+        gpuReports: { follow: async () => undefined },
         clock: systemClock(),
         log: this.#host.log,
         random: Math.random,
