@@ -167,6 +167,8 @@ export const networkFaults: FaultGroup = {
         await scene.pods.countingPod();
         await scene.machine.run(["mount", "--bind", "/dev/null", "/usr/sbin/nft"]);
         try {
+          // That the firewall was there a moment ago counts for a moment.
+          await scene.pause(6_000);
           const podId = await scene.pods.ask();
           await until("the pod to say why it does not start", 30_000, async () => {
             const { status } = await scene.pods.view(podId);
