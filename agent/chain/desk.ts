@@ -2,6 +2,7 @@
  * The chain as the rest of the agent sees it: who is permitted, and the operator's view. Nothing here waits for the chain
  * but the operator's own wish to announce.
  */
+import type { Clock } from "../../common/clock.ts";
 import type { ChainStatus, ChainValidator } from "../../protocol/chain-view.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { Hotkey } from "../../protocol/ids.ts";
@@ -17,8 +18,11 @@ export interface ChainDesk {
   status(): ChainStatus;
   /** All with a permit, the heaviest first. */
   validators(): ChainValidator[];
-  /** Reads, announces if that changes anything, and gives the new status. Throws what the chain throws. */
-  announce(signal: AbortSignal): Promise<ChainStatus>;
+  /**
+   * Reads, announces if that changes anything, and gives the new status; after 25 s the status as it is then, while the
+   * work goes on. Throws what the chain throws.
+   */
+  announce(): Promise<ChainStatus>;
 }
 
 export interface DeskParts {
@@ -29,7 +33,13 @@ export interface DeskParts {
   readonly known: KnownValidators;
   readonly watch: ChainWatch;
   readonly wanted: () => Axon | undefined;
+  readonly clock: Clock;
+  /** Ends what is under way when the agent closes. */
+  readonly signal: AbortSignal;
 }
+
+/** Less than the operator's commands wait. */
+const ANNOUNCE_WAIT_MS = 25_000;
 
 export function createChainDesk(parts: DeskParts): ChainDesk {
   const { known, rule, watch } = parts;
@@ -47,8 +57,14 @@ export function createChainDesk(parts: DeskParts): ChainDesk {
     permitted: (hotkey) => known.permitted(hotkey),
     status,
     validators,
-    announce: async (signal) => {
-      await watch.announceNow(signal);
+    announce: async () => {
+      const over = new AbortController();
+      const work = watch.announceNow(parts.signal).finally(() => over.abort());
+      // Whichever comes second is not waited for; what fails then is told by the status.
+      const late = parts.clock.sleep(ANNOUNCE_WAIT_MS, over.signal).catch(() => work);
+      await Promise.race([work, late]);
+      late.catch(() => undefined);
+      work.catch(() => undefined);
       return status();
     },
   };

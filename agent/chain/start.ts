@@ -48,7 +48,7 @@ export async function startChain(deps: ChainDeps): Promise<ChainDesk> {
   const watch = new ChainWatch({ chain, known, hotkey, wanted, refreshMs: config.refreshSeconds * 1000, clock, log });
   watch.start(life.signal);
   life.add("chain", () => watch.closed());
-  return createChainDesk({ network, netuid, hotkey, rule, known, watch, wanted });
+  return createChainDesk({ network, netuid, hotkey, rule, known, watch, wanted, clock, signal: life.signal });
 }
 
 /** Undefined unless there is an address that validators elsewhere could dial. */

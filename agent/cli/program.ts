@@ -3,6 +3,7 @@
  */
 import type { CliHost } from "../../common/cli/output.ts";
 import { runProgram } from "../../common/cli/program.ts";
+import { addChainCommands } from "./chain-commands.ts";
 import { addDaemonCommands } from "./daemon-commands.ts";
 import { addOperatorCommands } from "./operator-commands.ts";
 import { addStateCommands } from "./state-commands.ts";
@@ -17,6 +18,7 @@ export function runCli(argv: readonly string[], host: CliHost): Promise<number> 
       addCommands: (program, commands) => {
         addDaemonCommands(program, commands);
         addOperatorCommands(program, commands);
+        addChainCommands(program, commands);
         addValidatorCommands(program, commands);
         addStateCommands(program, commands);
       },

@@ -5,20 +5,25 @@ import type { Clock } from "../../common/clock.ts";
 import { createHttpServer, DEFAULT_LIMITS, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
+import { chainApi } from "../../protocol/operator-chain.ts";
+import { type ChainDesk, chainOff } from "../chain/desk.ts";
 import type { UseCases } from "../fleet/use-cases.ts";
+import { chainHandlers } from "./chain-routes.ts";
 import { OPERATOR, operatorHandlers } from "./routes.ts";
 
 export interface OperatorServerOptions {
   readonly useCases: UseCases;
+  /** Left out where the agent does without the chain. */
+  readonly chain?: ChainDesk;
   readonly log: Logger;
   readonly clock: Clock;
 }
 
 /** To be called with `listen({ socketPath })`. */
-export function createOperatorServer({ useCases, log, clock }: OperatorServerOptions): Promise<HttpServer> {
+export function createOperatorServer({ useCases, chain, log, clock }: OperatorServerOptions): Promise<HttpServer> {
   return createHttpServer({
-    routes: operatorApi,
-    handlers: operatorHandlers(useCases),
+    routes: { ...operatorApi, ...chainApi },
+    handlers: { ...operatorHandlers(useCases), ...chainHandlers(chain ?? chainOff()) },
     authenticate: () => OPERATOR,
     limits: DEFAULT_LIMITS,
     log: log.child({ part: "operator" }),

@@ -1,5 +1,5 @@
 /**
- * Who is calling, by btauth/1: a hotkey of the allow-list that signed exactly this request, for this agent, just now, once.
+ * Who is calling, by btauth/1: a hotkey that is served, which signed exactly this request, for this agent, just now, once.
  * The replay store is asked only after the signature held, so strangers cannot fill it.
  */
 import type { Clock } from "../../common/clock.ts";
@@ -14,8 +14,8 @@ import type { ReplayStore } from "./replay.ts";
 export interface AuthOptions {
   /** Our own hotkey, which requests must be addressed to. */
   readonly hotkey: Hotkey;
-  /** Who is served, and the scheme that each signs with. */
-  readonly allowed: ReadonlyMap<Hotkey, SignatureScheme>;
+  /** Who is served, and the scheme that each signs with; asked for each request, and it answers at once. */
+  readonly allowed: Pick<ReadonlyMap<Hotkey, SignatureScheme>, "get">;
   readonly window?: FreshnessWindow;
   readonly replay: ReplayStore;
   readonly clock: Clock;

@@ -42,6 +42,6 @@ export const CALLER_ERRORS = {
   "auth-hotkey-not-allowed": {
     status: 403,
     impact: "The caller is not served here.",
-    remedy: "Ask the provider to add this hotkey to the agent's allow-list.",
+    remedy: "Hold a validator permit with enough stake on the subnet, or ask the provider to allow this hotkey.",
   },
 } as const satisfies Record<string, ErrorEntry>;

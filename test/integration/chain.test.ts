@@ -2,12 +2,22 @@
  * The chain's client against a small node with the real runtime's metadata: what is read, what is announced, and what
  * happens when a node hangs, lies or has enough of us.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 
 import type { Chain } from "../../agent/chain/chain.ts";
+import { ChainConfig } from "../../agent/chain/config.ts";
+import { servedValidators } from "../../agent/chain/served.ts";
+import { startChain } from "../../agent/chain/start.ts";
 import { createSubtensor } from "../../agent/chain/subtensor/subtensor.ts";
 import { systemClock } from "../../common/clock.ts";
 import { devHotkey, initHotkeys } from "../../common/hotkey.ts";
+import { Hotkey } from "../../protocol/ids.ts";
+import { capacity } from "../support/answers.ts";
+import { signerOf, startValidatorListener } from "../support/api-servers.ts";
 import { goldenVector, hasChainFiles } from "../support/chain/metadata.ts";
 import { FINNEY, NO_AXON, startChainNode } from "../support/chain/node.ts";
 import { loggerToMemory } from "../support/memory-log.ts";
@@ -19,6 +29,7 @@ type Node = Awaited<ReturnType<typeof startChainNode>>;
 
 describe.skipIf(!hasChainFiles)(
   "a subnet of the real runtime (needs the network's metadata beside the project)",
+  { timeout: 60_000 },
   () => {
     let node: Node;
     let other: Node;
@@ -56,7 +67,7 @@ describe.skipIf(!hasChainFiles)(
 
     function chainBy(...endpoints: string[]): Chain {
       const { log } = loggerToMemory();
-      const deadlines = { readDeadlineMs: 6_000, serveDeadlineMs: 10_000 };
+      const deadlines = { readDeadlineMs: 10_000, serveDeadlineMs: 30_000 };
       return createSubtensor({
         ...deadlines,
         endpoints,
@@ -66,6 +77,34 @@ describe.skipIf(!hasChainFiles)(
         clock: systemClock(),
         log,
       });
+    }
+
+    /** What the agent has of both: its part in the chain, and the listener that asks it who is served. */
+    async function agentOn({ url }: Node, stateDir: string) {
+      const { log } = loggerToMemory();
+      const closing = new AbortController();
+      const parts: (() => Promise<void> | void)[] = [];
+      const desk = await startChain({
+        config: ChainConfig.parse({ endpoints: [url], announce: { enabled: false } }),
+        network: "finney",
+        stateDir,
+        hotkey: Hotkey.parse(hot.ss58),
+        validatorUrl: () => "",
+        life: { signal: closing.signal, add: (_, close) => void parts.push(close) },
+        clock: systemClock(),
+        log,
+      });
+      const allowed = servedValidators({ allow: [], deny: [], chain: desk });
+      const listener = await startValidatorListener({ capacity }, { caller: devHotkey("//Bob"), allowed });
+      return {
+        ...listener,
+        desk,
+        [Symbol.asyncDispose]: async () => {
+          closing.abort();
+          for (const part of parts) await part();
+          await listener[Symbol.asyncDispose]();
+        },
+      };
     }
 
     it("is read by the selective call, large numbers exactly", async () => {
@@ -131,6 +170,28 @@ describe.skipIf(!hasChainFiles)(
       expect(neurons).toHaveLength(2);
       expect(node.connections()).toBeGreaterThan(0);
     });
+
+    it.each(["hangs", "429", "another chain"] as const)(
+      "does not keep an agent from serving those it permitted, also after a restart: %s",
+      async (trouble) => {
+        const stateDir = mkdtempSync(join(tmpdir(), "lium-chain-known-"));
+        onTestFinished(() => rmSync(stateDir, { recursive: true }));
+        const bob = devHotkey("//Bob");
+        await using before = await agentOn(node, stateDir);
+        await vi.waitFor(() => expect(before.desk.permitted(bob.ss58)).toBe(true), 30_000);
+        if (trouble === "another chain") node.genesis = `0x${"11".repeat(32)}`;
+        else node.fault = trouble;
+        const connections = node.connections();
+
+        await using after = await agentOn(node, stateDir);
+
+        await after.client.capacity({});
+        await vi.waitFor(() => expect(node.connections()).toBeGreaterThan(connections), 30_000);
+        await Promise.all(Array.from({ length: 20 }, () => after.client.capacity({})));
+        const stranger = after.clientThat(signerOf(devHotkey("//Eve")));
+        await expect(stranger.capacity({})).rejects.toMatchObject({ code: "auth-hotkey-not-allowed" });
+      },
+    );
 
     it("is given up at once when the agent closes", async () => {
       node.fault = "hangs";

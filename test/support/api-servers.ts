@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import type { UseCases } from "../../agent/fleet/use-cases.ts";
 import { createOperatorServer } from "../../agent/operator/server.ts";
+import type { AuthOptions } from "../../agent/validator/auth.ts";
 import { createReplayStore } from "../../agent/validator/replay.ts";
 import { createValidatorServer, VALIDATOR_LIMITS } from "../../agent/validator/server.ts";
 import { createSigner } from "../../agent/validator/signer.ts";
@@ -39,13 +40,20 @@ export interface ValidatorListener extends Listener {
   clientThat(sign: HttpClientOptions["sign"]): HttpClient<typeof validatorApi>;
 }
 
+interface ValidatorListenerOptions {
+  readonly limits?: Partial<HttpLimits>;
+  /** Whose client it is; served, and nobody else, unless `allowed` says otherwise. */
+  readonly caller?: Signer;
+  readonly allowed?: AuthOptions["allowed"];
+}
+
 export function signerOf(hotkey = ALICE, receiver = AGENT.ss58, clock = systemClock()) {
   return createSigner({ hotkey, receiver, clock });
 }
 
 export async function startValidatorListener(
   prepared: Partial<UseCases> = {},
-  { limits = {}, caller = ALICE }: { readonly limits?: Partial<HttpLimits>; readonly caller?: Signer } = {},
+  { limits = {}, caller = ALICE, allowed }: ValidatorListenerOptions = {},
 ): Promise<ValidatorListener> {
   const { useCases, calls } = fakeUseCases(prepared);
   const { log, logged } = loggerToMemory();
@@ -53,7 +61,7 @@ export async function startValidatorListener(
   const server = await createValidatorServer({
     useCases,
     hotkey: Hotkey.parse(AGENT.ss58),
-    allowed: new Map([[Hotkey.parse(caller.ss58), caller.scheme]]),
+    allowed: allowed ?? new Map([[Hotkey.parse(caller.ss58), caller.scheme]]),
     replay: createReplayStore(clock),
     log,
     clock,

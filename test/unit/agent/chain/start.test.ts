@@ -17,7 +17,6 @@ import { loggerToMemory } from "../../../support/memory-log.ts";
 const ALICE = Hotkey.parse("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY");
 const REFRESH_MS = 300_000;
 const VALIDATOR = { hotkey: ALICE, validatorPermit: true, stakeRao: 30_000n * 10n ** 9n };
-const SIGNAL = new AbortController().signal;
 
 let stateDir: string;
 let clock: FakeClock;
@@ -157,7 +156,7 @@ describe("an agent on the chain", () => {
     expect(desk.status().announceProblem).toMatchObject({ code: "chain-refused" });
 
     chain.mood = "well";
-    expect((await desk.announce(SIGNAL)).axon.state).toBe("announced");
+    expect((await desk.announce()).axon.state).toBe("announced");
     expect(desk.status()).not.toHaveProperty("announceProblem");
   });
 
@@ -168,7 +167,7 @@ describe("an agent on the chain", () => {
     await settle();
 
     expect(desk.status().axon.state).toBe("waiting");
-    await expect(desk.announce(SIGNAL)).rejects.toMatchObject({
+    await expect(desk.announce()).rejects.toMatchObject({
       code: "chain-refused",
       details: { reason: "too-soon" },
     });
@@ -186,7 +185,7 @@ describe("an agent on the chain", () => {
 
     expect(desk.status().axon).toEqual({ state: "off" });
     expect(chain.served).toEqual([]);
-    await expect(desk.announce(SIGNAL)).rejects.toMatchObject({ code: "invalid-request" });
+    await expect(desk.announce()).rejects.toMatchObject({ code: "invalid-request" });
   });
 
   it("announces the address that is configured rather than its listener's", async () => {
