@@ -168,7 +168,7 @@ export const networkFaults: FaultGroup = {
         await scene.machine.run(["mount", "--bind", "/dev/null", "/usr/sbin/nft"]);
         try {
           // That the firewall was there a moment ago counts for a moment.
-          await scene.pause(6_000);
+          await scene.pause(2_000);
           const podId = await scene.pods.ask();
           await until("the pod to say why it does not start", 30_000, async () => {
             const { status } = await scene.pods.view(podId);
