@@ -6,7 +6,7 @@ import { generateEd25519 } from "../../common/ed25519.ts";
 import { GpuReporter } from "../../executor/gpus/report/reporter.ts";
 import { type SimulatedInventory, simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { LinkClient } from "../../executor/link/client.ts";
-import { hostFacts } from "../support/agent-builders.ts";
+import { hostFacts, podEvent } from "../support/agent-builders.ts";
 import { type Harness, harnessSuite, SILENT } from "../support/agent-harness.ts";
 import { startHost } from "../support/agent-scene.ts";
 import { podId } from "../support/builders.ts";
@@ -95,10 +95,10 @@ describe("an executor of a version that does not know these words", () => {
     const agent = await suite.start();
     const old = await startHost(agent);
 
-    old.tell([], true);
-    old.send({ type: "facts", facts: hostFacts({ hostname: "still-here" }) });
+    old.tellEvents([podEvent(1)]);
+    await old.next("acknowledge");
 
-    await expect.poll(() => agent.fleet.listHosts()[0]?.facts?.hostname).toBe("still-here");
+    expect(old.heard).toEqual([]);
     expect(agent.fleet.listGpus(undefined)).toEqual([]);
   });
 });

@@ -129,6 +129,11 @@ export class FakeExecutor {
     }
   }
 
+  /** What was heard on the way to the frames that were asked for. */
+  get heard(): readonly ToExecutor["type"][] {
+    return this.#heard.map(({ type }) => type);
+  }
+
   /** The pod of the next `want`. */
   async nextWanted(): Promise<WantedPod> {
     const { pods } = await this.next("want");
