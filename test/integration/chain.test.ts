@@ -18,7 +18,7 @@ import { devHotkey, initHotkeys } from "../../common/hotkey.ts";
 import { Hotkey } from "../../protocol/ids.ts";
 import { capacity } from "../support/answers.ts";
 import { signerOf, startValidatorListener } from "../support/api-servers.ts";
-import { goldenVector, hasChainFiles } from "../support/chain/metadata.ts";
+import { goldenVector, hasChainFiles, lyingMetadata } from "../support/chain/metadata.ts";
 import { FINNEY, NO_AXON, startChainNode } from "../support/chain/node.ts";
 import { loggerToMemory } from "../support/memory-log.ts";
 
@@ -160,6 +160,20 @@ describe.skipIf(!hasChainFiles)(
       });
       await expect(chainBy(node.url).serveAxon(AXON, SIGNAL)).rejects.toMatchObject({ code: "chain-unreachable" });
       expect(node.calls).toEqual([]);
+    });
+
+    it("gets no signature for another call, whatever a node's metadata calls it", async () => {
+      const { metadata } = node;
+      onTestFinished(() => void (node.metadata = metadata));
+      node.metadata = lyingMetadata();
+
+      const announced = chainBy(node.url).serveAxon(AXON, SIGNAL);
+
+      await expect(announced).rejects.toMatchObject({
+        code: "chain-unreachable",
+        message: expect.stringContaining("another call than ours"),
+      });
+      expect(node.asked).not.toContain("author_submitAndWatchExtrinsic");
     });
 
     it.each(["hangs", "429"] as const)("is read from the next node when the first one %s", async (fault) => {

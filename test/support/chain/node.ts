@@ -43,7 +43,9 @@ export class ChainNode {
   neurons: NodeNeuron[] = [];
   /** The calls of all extrinsics whose signature held, as hex. */
   readonly calls: string[] = [];
-  readonly #metadata = realMetadata();
+  /** Of all runtime calls, as hex. */
+  readonly parameters: string[] = [];
+  metadata = realMetadata();
   readonly #inBlock = new Map<string, { extrinsics: string[]; events: string }>();
   readonly #numbers = new Map<string, number>();
   #registry: Registry | undefined;
@@ -72,7 +74,7 @@ export class ChainNode {
         block: { header: this.#header(at), extrinsics: this.#inBlock.get(String(at))?.extrinsics ?? [] },
         justifications: null,
       }),
-      state_getMetadata: () => this.#metadata,
+      state_getMetadata: () => this.metadata,
       state_getRuntimeVersion: () => this.#runtimeVersion(),
       state_subscribeRuntimeVersion: (_, tell) => {
         tell("versions", "state_runtimeVersion", this.#runtimeVersion());
@@ -80,7 +82,10 @@ export class ChainNode {
       },
       state_unsubscribeRuntimeVersion: () => true,
       state_getStorage: ([key, at]) => (key === EVENTS_KEY ? this.#inBlock.get(String(at))?.events : null) ?? null,
-      state_call: ([name]) => this.#runtimeCall(String(name)),
+      state_call: ([name, parameters]) => {
+        this.parameters.push(String(parameters));
+        return this.#runtimeCall(String(name));
+      },
       author_submitAndWatchExtrinsic: ([hex], tell) => this.#submit(String(hex), tell),
       author_unwatchExtrinsic: () => true,
     };
