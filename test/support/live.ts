@@ -17,6 +17,7 @@ import type { PodId } from "../../protocol/ids.ts";
 import { isOver, type PodPhase, type PodSpecInput, type PodView } from "../../protocol/pod.ts";
 import { removeVolumes } from "./volumes/remove.ts";
 
+export const LIVE_GPUS = 4;
 /** Host ports of pods. */
 export const PORTS = { first: 43_000, count: 1_000 };
 const LIVE_MS = 60 * 60_000;
@@ -52,7 +53,7 @@ export interface LiveOptions {
 export async function startLive(options: LiveOptions = {}): Promise<Live> {
   const { dir = mkdtempSync(join(tmpdir(), "lium-live-")) } = options;
   const signal = AbortSignal.timeout(LIVE_MS);
-  const stack = await startStack({ ...options, stateDir: dir, simulate: "4xH100", ports: PORTS, signal });
+  const stack = await startStack({ ...options, stateDir: dir, simulate: `${LIVE_GPUS}xH100`, ports: PORTS, signal });
   const client = await validatorClient({ url: stack.validatorUrl, hotkeyFile: stack.validatorKeyFile });
   const keyFile = join(dir, "renter");
   await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "renter", "-f", keyFile], {

@@ -11,7 +11,7 @@ import { createHttpClient, type HttpClient } from "../../../common/http-client.t
 import { usageRoutes } from "../../../protocol/host-api/usage.ts";
 import { operatorApi } from "../../../protocol/operator-api.ts";
 import { busyboxImage } from "../images.ts";
-import { type Live, startLive } from "../live.ts";
+import { type Live, LIVE_GPUS, startLive } from "../live.ts";
 import { type Fault as RegistryFault, FaultyRegistry } from "../registry/faulty-registry.ts";
 import { makeTestImage } from "../registry/image-content.ts";
 import { Clock } from "./clock.ts";
@@ -218,10 +218,15 @@ export class Scene {
     return hosts.flatMap(({ facts }) => facts?.problems.map(({ code }) => code) ?? []);
   }
 
-  /** A host with a problem is given no pods. */
+  /** A host with a problem is given no pods; a GPU that an unreadable container may hold is offered a while after that went. */
   async hostIsWell(): Promise<void> {
-    await until("the host to be without problems", WELL_MS, async () => {
+    await until("the host to be without problems and to offer its GPUs", WELL_MS, async () => {
       assert.deepEqual(await this.problems(), []);
+      const { hosts } = await this.operator.listHosts({});
+      assert.deepEqual(
+        hosts.map(({ facts }) => facts?.gpus.length),
+        [LIVE_GPUS],
+      );
       return true as const;
     });
   }
