@@ -1,12 +1,12 @@
 /**
  * Builds the agent. The order here is the start order; closing is the reverse, and it ends no pod.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { writeFileAtomic } from "../common/atomic-file.ts";
 import { type Clock, systemClock } from "../common/clock.ts";
-import { parseHotkeyFile } from "../common/hotkey-file.ts";
+import { loadHotkey } from "../common/hotkey.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { newPodId } from "../common/new-id.ts";
@@ -15,6 +15,9 @@ import { VERSION } from "../common/version.ts";
 import { AppError } from "../protocol/errors.ts";
 import { Hotkey } from "../protocol/ids.ts";
 import { urlOf } from "./addresses.ts";
+import type { ChainDesk } from "./chain/desk.ts";
+import { servedValidators } from "./chain/served.ts";
+import { startChain } from "./chain/start.ts";
 import { type AgentConfig, loadAgentConfig } from "./config.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { HostReports } from "./fleet/host-reports.ts";
@@ -54,7 +57,9 @@ interface Urls {
 
 async function start(base: Base): Promise<void> {
   const { config, log, life, clock } = base;
-  const hotkey = await hotkeyOf(config);
+  const { file, passwordFile, ss58 } = config.hotkey;
+  const signer = file === undefined ? undefined : await loadHotkey(file, passwordFile);
+  const hotkey = Hotkey.parse(signer?.ss58 ?? ss58);
   const certificate = await certificateOf(config);
   const store = await startStore(base);
 
@@ -80,8 +85,18 @@ async function start(base: Base): Promise<void> {
   );
 
   urls.linkUrl = await startLink(base, certificate, { reports, gpus });
-  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey });
-  await startOperator(base, fleet);
+  const chain = await startChain({
+    ...base,
+    log: log.child({ part: "chain" }),
+    config: config.chain,
+    network: config.network,
+    stateDir: config.stateDir,
+    hotkey,
+    signer,
+    validatorUrl: () => urls.validatorUrl,
+  });
+  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, chain });
+  await startOperator(base, { fleet, chain });
 
   const listeners = join(config.stateDir, "listeners.json");
   const operatorSocket = config.operator.socketPath;
@@ -127,16 +142,19 @@ interface ValidatorParts {
   readonly fleet: Fleet;
   readonly store: Store;
   readonly hotkey: Hotkey;
+  readonly chain: ChainDesk;
 }
 
-async function startValidator(base: Base, { fleet, store, hotkey }: ValidatorParts): Promise<string> {
+async function startValidator(base: Base, { fleet, store, hotkey, chain }: ValidatorParts): Promise<string> {
   const { config, log, life, clock } = base;
   const { host, port: asked, publicUrl, allow, rateLimitPerMinute, bodyLimitBytes } = config.validator;
-  if (allow.length === 0) log.warn("no validator is allowed: add [[validator.allow]] to the configuration");
+  if (allow.length === 0 && chain.validators().length === 0) {
+    log.warn("no validator is known yet: the chain says who is permitted, or [[validator.allow]] in the configuration");
+  }
   const server = await createValidatorServer({
     useCases: fleet,
     hotkey,
-    allowed: new Map(allow.map((validator) => [validator.hotkey, validator.scheme])),
+    allowed: servedValidators({ allow, deny: config.chain.validators.deny, chain }),
     replay: store,
     limits: { ...VALIDATOR_LIMITS, bodyBytes: bodyLimitBytes, requestsPerMinute: rateLimitPerMinute },
     log,
@@ -149,22 +167,16 @@ async function startValidator(base: Base, { fleet, store, hotkey }: ValidatorPar
   return url;
 }
 
-async function startOperator({ config, log, life, clock }: Base, fleet: Fleet): Promise<void> {
+async function startOperator(
+  { config, log, life, clock }: Base,
+  { fleet, chain }: Pick<ValidatorParts, "fleet" | "chain">,
+): Promise<void> {
   const { socketPath } = config.operator;
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
-  const server = await createOperatorServer({ useCases: fleet, log, clock });
+  const server = await createOperatorServer({ useCases: fleet, chain, log, clock });
   await server.listen({ socketPath });
   life.add("operator", () => server.close());
   log.info("listening for the operator", { socketPath });
-}
-
-/** The address is all that is needed here: this agent signs nothing with its hotkey. */
-async function hotkeyOf({ hotkey: { file, ss58 } }: AgentConfig): Promise<Hotkey> {
-  if (ss58 !== undefined) return ss58;
-  const text = await readFile(file ?? "", "utf8").catch((cause: unknown) => {
-    throw new AppError("hotkey-file-invalid", { message: `The hotkey file ${file} cannot be read.`, cause });
-  });
-  return Hotkey.parse(parseHotkeyFile(text).ss58);
 }
 
 async function certificateOf({ stateDir }: AgentConfig): Promise<Certificate> {

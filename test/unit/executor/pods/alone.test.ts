@@ -1,3 +1,4 @@
+/** Work on GPUs is done only where nobody can have them. */
 import { describe, expect, it } from "vitest";
 
 import { createKeyedLock } from "../../../../common/keyed-lock.ts";
