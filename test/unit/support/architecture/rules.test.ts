@@ -202,7 +202,8 @@ describe("the rules", () => {
 
     const findings = Object.values(findingsIn({ "agent/validator/a.ts": code, "installer/a.ts": code })).flat();
 
-    expect(findings).toEqual([
+    // A package may have an owner of its own beside its family's.
+    expect([...new Set(findings)]).toEqual([
       expect.stringMatching(/^agent\/validator\/a\.ts:2 imports /),
       expect.stringMatching(/^installer\/a\.ts:2 imports /),
     ]);
