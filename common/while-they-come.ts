@@ -3,9 +3,10 @@
  */
 import type { Clock } from "./clock.ts";
 
-const QUIET_MS = 1_000;
+/** What hangs adds so much to a start; what is only slow is told a moment later. */
+const QUIET_MS = 250;
 
-/** Resolves when all are settled, when none has settled for a second, or when the signal aborts. */
+/** Resolves when all are settled, when none has settled for a quarter of a second, or when the signal aborts. */
 export async function whileTheyCome(
   waits: readonly Promise<unknown>[],
   clock: Clock,
