@@ -39,7 +39,8 @@ interface Running {
 }
 
 const made: string[] = [];
-let ports = 38_200 + Math.floor(Math.random() * 500);
+// Below those that the kernel gives to connections.
+let ports = 28_200 + Math.floor(Math.random() * 500);
 
 async function create(): Promise<EndRequest> {
   const name = `lium-end-${process.pid}-${made.length}`;

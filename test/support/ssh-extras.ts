@@ -23,7 +23,8 @@ const SOCKS_CONNECT = Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, ECHO_PORT >> 8, ECH
 
 /** Opens one login with all three forwards and closes it after `use`. */
 export async function withForwards<T>(pod: SshPod, use: (forwards: Forwards) => Promise<T>): Promise<T> {
-  const echo = await listening(createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)));
+  const sendBack = (socket: Socket): void => void socket.on("error", () => socket.destroy()).pipe(socket);
+  const echo = await listening(createServer({ allowHalfOpen: true }, sendBack));
   const [localPort, socksPort] = [await freePort(), await freePort()];
   const forwards = [
     ["-L", `127.0.0.1:${localPort}:127.0.0.1:${ECHO_PORT}`],

@@ -127,7 +127,9 @@ export class SshPod {
   /** Types into a login with a terminal, as a person does: the last line has to leave the shell. */
   async typeInto(lines: readonly string[]): Promise<{ stdout: string; exitCode: number | null }> {
     const args = [...this.options("ssh"), "-tt", "root@127.0.0.1"];
-    const client = spawn("ssh", args, { stdio: ["pipe", "pipe", "ignore"], timeout: CLIENT_MS });
+    // Whoever runs the tests may have no terminal of their own.
+    const env = { ...process.env, TERM: "xterm" };
+    const client = spawn("ssh", args, { stdio: ["pipe", "pipe", "ignore"], timeout: CLIENT_MS, env });
     let stdout = "";
     client.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     // A terminal does not end. Newer servers hang up when their client's input does.

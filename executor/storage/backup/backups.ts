@@ -118,11 +118,15 @@ async function ensureRepository(options: ResticOptions): Promise<void> {
   } catch (error) {
     options.signal.throwIfAborted();
     // Refused where there is a repository already: then the first answer is the one that says what is wrong.
-    await runRestic(["init"], collectInto([]), options).catch(() => {
+    const patient = { ...options, inactivityMs: Math.max(options.inactivityMs, INIT_MS) };
+    await runRestic(["init"], collectInto([]), patient).catch(() => {
       throw error;
     });
   }
 }
+
+/** It makes a key, says nothing meanwhile, and takes seconds on a busy machine. */
+const INIT_MS = 60_000;
 
 const Snapshots = z
   .array(
