@@ -9,12 +9,14 @@ import { measureChallenge } from "./challenge.ts";
 import { measureIdle } from "./idle.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRecovery } from "./recovery.ts";
+import { measureTelemetry } from "./telemetry.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   "pod-start": measurePodStart,
   idle: measureIdle,
   challenge: measureChallenge,
   recovery: measureRecovery,
+  telemetry: measureTelemetry,
 };
 
 const [name = ""] = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));

@@ -19,12 +19,14 @@ import {
 import { type EventWatch, watchEvents } from "./events.ts";
 import { type Nvml, type NvmlFunction, RC, SIGNATURES } from "./functions.ts";
 import { loadNvml } from "./library.ts";
-import { type NvmlEvent, NvmlRequest } from "./words.ts";
+import type { LinkEnds } from "./slow.ts";
+import { CallerRequest, type NvmlEvent } from "./words.ts";
 
 interface Device {
   readonly handle: bigint;
   readonly identity: DeviceIdentity;
   mig: Mig | undefined;
+  readonly ends: LinkEnds;
 }
 
 interface Open {
@@ -42,13 +44,13 @@ const tell = (event: NvmlEvent): void => parentPort?.postMessage({ event });
 
 parentPort?.on("message", (message) => {
   const { id, body } = WorkerRequest.parse(message);
-  answer(NvmlRequest.parse(body)).then(
+  answer(CallerRequest.parse(body)).then(
     (value) => parentPort?.postMessage({ id, value }),
     (error: unknown) => parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) }),
   );
 });
 
-async function answer(request: NvmlRequest): Promise<object> {
+async function answer(request: CallerRequest): Promise<object> {
   switch (request.do) {
     case "open":
       return open(request.libraries, request.events);
@@ -117,7 +119,7 @@ async function openDevice({ nvml, events }: Open, index: number): Promise<Device
   const identity = await readIdentity(nvml, handle);
   const name = knownOr(identity.uuid, knownOr(identity.address, undefined));
   if (name === undefined) return undefined;
-  const device = { handle, identity, mig: undefined };
+  const device = { handle, identity, mig: undefined, ends: new Map() };
   devices.set(index, device);
   await events?.add({ handle, uuid: name });
   return device;

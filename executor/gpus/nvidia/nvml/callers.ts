@@ -5,7 +5,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
 import { WorkerMessage } from "../../children/messages.ts";
-import type { NvmlRequest } from "./words.ts";
+import type { CallerRequest } from "./words.ts";
 
 interface Caller {
   readonly worker: Worker;
@@ -33,7 +33,7 @@ export class Callers {
   }
 
   /** Asks with a thread that is free; only then is it given back. */
-  async ask(request: NvmlRequest): Promise<unknown> {
+  async ask(request: CallerRequest): Promise<unknown> {
     const caller = this.#idle.pop() ?? (await this.#another());
     return this.#ask(caller, request).finally(() => this.#idle.push(caller));
   }
@@ -59,7 +59,7 @@ export class Callers {
     return caller;
   }
 
-  #ask({ worker, waiting }: Caller, body: NvmlRequest): Promise<unknown> {
+  #ask({ worker, waiting }: Caller, body: CallerRequest): Promise<unknown> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });

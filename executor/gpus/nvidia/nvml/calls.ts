@@ -16,7 +16,7 @@ export async function ask<T>(
   decode: (answer: Buffer) => Known<T>,
 ): Promise<Known<T>> {
   if (!nvml.has(call.name)) return unavailable("not-supported", `The driver has no ${call.name}.`);
-  const answer = Buffer.alloc(call.bytes);
+  const answer = pooled(call.bytes);
   const code = await nvml.call(call.name, ...call.args, answer);
   return code === RC.success ? decode(answer) : unavailableFor(code, call.name);
 }
@@ -43,7 +43,7 @@ export function askStruct<T>(
 ): Promise<Known<T>> {
   const { name, args, bytes, version } = call;
   if (!nvml.has(name)) return Promise.resolve(unavailable("not-supported", `The driver has no ${name}.`));
-  const memory = Buffer.alloc(bytes);
+  const memory = pooled(bytes);
   memory.writeUInt32LE(bytes + version * 2 ** 24, 0);
   prepare?.(memory);
   return nvml
@@ -59,7 +59,7 @@ export async function askText(
   bytes: number,
 ): Promise<Known<string>> {
   if (!nvml.has(name)) return unavailable("not-supported", `The driver has no ${name}.`);
-  const memory = Buffer.alloc(bytes);
+  const memory = pooled(bytes);
   const code = await nvml.call(name, ...(handle === undefined ? [] : [handle]), memory, bytes);
   if (code !== RC.success) return unavailableFor(code, name);
   const text = textIn(memory);
@@ -80,4 +80,9 @@ export function number32(memory: Buffer, at: number): Known<number> {
 export function number64(memory: Buffer, at: number): Known<number> {
   const value = memory.readBigUInt64LE(at);
   return value === NO_VALUE || value > BigInt(Number.MAX_SAFE_INTEGER) ? unavailable("not-supported") : Number(value);
+}
+
+/** Small memory of zeroes out of Node's pool: a buffer of its own costs more than the call that fills it. */
+function pooled(bytes: number): Buffer {
+  return Buffer.allocUnsafe(bytes).fill(0);
 }

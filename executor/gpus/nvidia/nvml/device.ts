@@ -8,7 +8,7 @@ import type { Depth } from "../../source.ts";
 import { ask, askNumber, askText } from "./calls.ts";
 import { type Nvml, RC, unavailableFor } from "./functions.ts";
 import { type InstanceProcess, readMemory, readProcesses, readQuick } from "./quick.ts";
-import { askPci, readSlow } from "./slow.ts";
+import { askPci, type LinkEnds, readSlow } from "./slow.ts";
 
 const NAME_BYTES = 96;
 const MIB = 2 ** 20;
@@ -49,6 +49,7 @@ export interface LookAt {
   readonly identity: DeviceIdentity;
   /** Of the last full look. */
   readonly mig: Mig | undefined;
+  readonly ends: LinkEnds;
 }
 
 export interface DeviceLook {
@@ -64,7 +65,7 @@ export async function readDevice(nvml: Nvml, look: LookAt): Promise<DeviceLook |
   const isFull = depth === "full" || look.mig === undefined;
   const mig = isFull || look.mig === undefined ? await readMig(nvml, handle, uuid) : look.mig;
   const quick = await readQuick(nvml, handle);
-  const full = isFull ? await readFull(nvml, handle) : {};
+  const full = isFull ? await readFull(nvml, look) : {};
   const reading: AcceleratorReading = {
     ...full,
     ...quick,
@@ -84,10 +85,10 @@ export async function readDevice(nvml: Nvml, look: LookAt): Promise<DeviceLook |
   return { reading, mig };
 }
 
-async function readFull(nvml: Nvml, handle: bigint): Promise<Partial<AcceleratorReading>> {
+async function readFull(nvml: Nvml, { handle, ends }: LookAt): Promise<Partial<AcceleratorReading>> {
   const pci = await askPci(nvml, handle);
   return {
-    ...(await readSlow(nvml, handle)),
+    ...(await readSlow(nvml, handle, ends)),
     model: await askText(nvml, "nvmlDeviceGetName", handle, NAME_BYTES),
     pciId: mapKnown(pci, ({ id }) => id),
   };

@@ -14,8 +14,9 @@ const KINDS: readonly (readonly [bit: bigint, kind: NvmlEvent["kind"]])[] = [
   [0x8000n, "recovery-action"],
 ];
 const WANTED = KINDS.reduce((all, [bit]) => all | bit, 0n);
-/** It holds a thread for so long. */
-const WAIT_MS = 1_000;
+/** It holds a thread for so long, and each end of it costs as much as reading a device. */
+const WAIT_MS = 10_000;
+const RETRY_MS = 1_000;
 const EVENT_BYTES = 32;
 const WHOLE_DEVICE = 2 ** 32 - 1;
 
@@ -62,7 +63,7 @@ async function waitForEver(nvml: Nvml, { set, devices, tell, clock }: Watched): 
     const data = Buffer.alloc(EVENT_BYTES);
     const code = await nvml.call("nvmlEventSetWait_v2", set, data, WAIT_MS);
     if (code === RC.success) tell(eventIn(data, devices));
-    else if (code !== RC.timeout) await clock.sleep(WAIT_MS, new AbortController().signal);
+    else if (code !== RC.timeout) await clock.sleep(RETRY_MS, new AbortController().signal);
   }
 }
 

@@ -10,7 +10,8 @@ import { type Nvml, type NvmlFunction, RC, unavailableFor } from "./functions.ts
 const CLOCK = { sm: 1, memory: 2 } as const;
 const THRESHOLD_SLOWDOWN = 1;
 
-export async function readSlow(nvml: Nvml, handle: bigint): Promise<Partial<AcceleratorReading>> {
+/** `ends` keeps what is at the other end of each link, which is asked for only once while the link is up. */
+export async function readSlow(nvml: Nvml, handle: bigint, ends: LinkEnds): Promise<Partial<AcceleratorReading>> {
   const number = (name: NvmlFunction, ...args: number[]): Promise<Known<number>> =>
     askNumber(nvml, name, handle, ...args);
   return {
@@ -35,7 +36,7 @@ export async function readSlow(nvml: Nvml, handle: bigint): Promise<Partial<Acce
       replays: await number("nvmlDeviceGetPcieReplayCounter"),
     },
     fabric: await readFabric(nvml, handle),
-    fabricLinks: await readLinks(nvml, handle),
+    fabricLinks: await readLinks(nvml, handle, ends),
     persistence: mapKnown(await number("nvmlDeviceGetPersistenceMode"), (mode) => mode === 1),
   };
 }
@@ -123,31 +124,41 @@ const REMOTE = ["gpu", "other", "switch"] as const;
 const PCI_BYTES = 68;
 const LINK_ERRORS = { replay: 0, crcFlit: 2 } as const;
 
-async function readLinks(nvml: Nvml, handle: bigint): Promise<Known<FabricLink[]>> {
+/** What is at the other end of a device's links, by their indices. */
+export type LinkEnds = Map<number, Pick<FabricLink, "remote" | "remotePciAddress">>;
+
+async function readLinks(nvml: Nvml, handle: bigint, ends: LinkEnds): Promise<Known<FabricLink[]>> {
   const links: FabricLink[] = [];
   for (let index = 0; index < MOST_LINKS; index += 1) {
-    const active = await askNumber(nvml, "nvmlDeviceGetNvLinkState", handle, index);
+    const state = await askNumber(nvml, "nvmlDeviceGetNvLinkState", handle, index);
     // Beyond the last link the answer is that it is not supported, or an invalid argument.
-    if (isUnavailable(active)) return links.length > 0 || active.unavailable === "not-supported" ? links : active;
-    links.push({ index, kind: "nvlink", active: active === 1, ...(await readRemote(nvml, handle, index)) });
+    if (isUnavailable(state)) return links.length > 0 || state.unavailable === "not-supported" ? links : state;
+    const active = state === 1;
+    const end = (active ? ends.get(index) : undefined) ?? (await readEnd(nvml, handle, index));
+    if (active && !isUnavailable(end.remote) && !isUnavailable(end.remotePciAddress)) ends.set(index, end);
+    else ends.delete(index);
+    links.push({ index, kind: "nvlink", active, ...end, errors: await readErrors(nvml, handle, index) });
   }
   return links;
 }
 
-async function readRemote(
+async function readEnd(
   nvml: Nvml,
   handle: bigint,
   index: number,
-): Promise<Pick<FabricLink, "remote" | "remotePciAddress" | "errors">> {
+): Promise<Pick<FabricLink, "remote" | "remotePciAddress">> {
   const type = await askNumber(nvml, "nvmlDeviceGetNvLinkRemoteDeviceType", handle, index);
   const remotePci = { name: "nvmlDeviceGetNvLinkRemotePciInfo_v2", args: [handle, index], bytes: PCI_BYTES } as const;
-  const replays = await askBig(nvml, "nvmlDeviceGetNvLinkErrorCounter", handle, index, LINK_ERRORS.replay);
-  const crc = await askBig(nvml, "nvmlDeviceGetNvLinkErrorCounter", handle, index, LINK_ERRORS.crcFlit);
   return {
     remote: isUnavailable(type) ? type : (REMOTE[type] ?? unavailable("not-supported")),
     remotePciAddress: await ask(nvml, remotePci, addressIn),
-    errors: isUnavailable(replays) ? replays : replays + knownOr(crc, 0),
   };
+}
+
+async function readErrors(nvml: Nvml, handle: bigint, index: number): Promise<Known<number>> {
+  const replays = await askBig(nvml, "nvmlDeviceGetNvLinkErrorCounter", handle, index, LINK_ERRORS.replay);
+  const crc = await askBig(nvml, "nvmlDeviceGetNvLinkErrorCounter", handle, index, LINK_ERRORS.crcFlit);
+  return isUnavailable(replays) ? replays : replays + knownOr(crc, 0);
 }
 
 /** Of the struct that NVML describes PCI devices with. */

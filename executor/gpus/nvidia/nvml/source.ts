@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { AcceleratorReading, HealthReason, SourceState } from "../../../../protocol/accelerator.ts";
 import { type WorkerAnswer, type WorkerParts, WorkerProcess } from "../../children/worker-process.ts";
 import { type Depth, type GpuSource, nothingRead, type SourceReading } from "../../source.ts";
-import { NvmlDevices, NvmlEvent, NvmlOpened, NvmlRead, type NvmlRequest } from "./words.ts";
+import { NvmlDevices, NvmlEvent, NvmlOpened, type NvmlRead, NvmlReads, type NvmlRequest } from "./words.ts";
 
 export interface NvmlOptions {
   /** Tried in this order. */
@@ -85,7 +85,7 @@ export class NvmlSource implements GpuSource {
   /** Why it cannot be read, or undefined when the library is open in the worker that runs. */
   async #open(depth: Depth, signal: AbortSignal): Promise<SourceState | undefined> {
     if (this.#openPid === undefined || this.#openPid !== this.#worker.pid) {
-      const opened = await this.#ask({ do: "open", libraries: [...this.#libraries], events: true }, NvmlOpened, {
+      const opened = await this.#ask({ do: "open", libraries: [...this.#libraries] }, NvmlOpened, {
         timeoutMs: OPEN_MS,
         signal,
       });
@@ -109,15 +109,13 @@ export class NvmlSource implements GpuSource {
     const indices = Array.from({ length: this.#count }, (_, index) => index).filter(
       (index) => !this.#isCrashing(index),
     );
-    const all = await Promise.all(
-      indices.map(async (index) => [index, await this.#readOne(index, depth, signal)] as const),
-    );
-    const answers = new Map<number, Answer<NvmlRead>>(all);
+    const answers = await this.#readThese(indices, depth, signal);
     const lost = indices.filter((index) => isCrash(answers.get(index)));
     for (const index of lost) {
       const refused = await this.#open(depth, signal);
       if (refused !== undefined) break;
-      const answer = await this.#readOne(index, depth, signal);
+      const answer = (await this.#readThese([index], depth, signal)).get(index);
+      if (answer === undefined) continue;
       if (isCrash(answer)) this.#crashing.set(index, this.#clock.monotonic() + CRASHED_REST_MS);
       answers.set(index, answer);
     }
@@ -131,9 +129,14 @@ export class NvmlSource implements GpuSource {
     return (this.#crashing.get(index) ?? 0) > this.#clock.monotonic();
   }
 
-  #readOne(index: number, depth: Depth, signal: AbortSignal): Promise<Answer<NvmlRead>> {
-    const need = this.#last.has(index) ? depth : "full";
-    return this.#ask({ do: "read", index, depth: need }, NvmlRead, { timeoutMs: ANSWER_MS, signal });
+  async #readThese(
+    indices: readonly number[],
+    depth: Depth,
+    signal: AbortSignal,
+  ): Promise<Map<number, Answer<NvmlRead>>> {
+    const devices = indices.map((index) => ({ index, depth: this.#last.has(index) ? depth : "full" }) as const);
+    const all = await this.#ask({ do: "read", devices }, NvmlReads, { timeoutMs: ANSWER_MS, signal });
+    return new Map(indices.map((index, at) => [index, answerAt(all, at)]));
   }
 
   /** Of a device that does not answer, what it once said of itself, and why it says no more. */
@@ -180,6 +183,12 @@ export class NvmlSource implements GpuSource {
 type Answer<T> = { readonly ok: true; readonly value: T } | Failure;
 
 const CRASHED: Failure = { ok: false, why: "crashed", detail: "Reading it crashed the driver's library." };
+
+function answerAt(all: Answer<readonly NvmlRead[]>, at: number): Answer<NvmlRead> {
+  if (!all.ok) return all;
+  const value = all.value[at];
+  return value === undefined ? { ok: false, why: "refused", detail: "The worker left it out." } : { ok: true, value };
+}
 
 function isCrash(answer: Answer<NvmlRead> | undefined): boolean {
   return answer !== undefined && !answer.ok && (answer.why === "crashed" || answer.why === "resting");

@@ -7,11 +7,23 @@ import { z } from "zod";
 import { soundReading } from "../../sound.ts";
 
 export const NvmlRequest = z.discriminatedUnion("do", [
-  z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()), events: z.boolean().default(true) }),
+  z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()) }),
+  z.strictObject({ do: z.literal("devices") }),
+  /** All in one message: what goes between the processes costs more than reading a device. */
+  z.strictObject({
+    do: z.literal("read"),
+    devices: z.array(z.strictObject({ index: z.int(), depth: z.enum(["quick", "full"]) })),
+  }),
+]);
+export type NvmlRequest = z.infer<typeof NvmlRequest>;
+
+/** What the worker's first thread asks of those that call the library. */
+export const CallerRequest = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.literal("open"), libraries: z.array(z.string()), events: z.boolean() }),
   z.strictObject({ do: z.literal("devices") }),
   z.strictObject({ do: z.literal("read"), index: z.int(), depth: z.enum(["quick", "full"]) }),
 ]);
-export type NvmlRequest = z.infer<typeof NvmlRequest>;
+export type CallerRequest = z.infer<typeof CallerRequest>;
 
 export const NvmlOpened = z.union([
   /** `missing`: what this driver's library does not have of what we would use. */
@@ -34,6 +46,9 @@ export const NvmlRead = z.union([
   z.strictObject({ nameless: z.string() }),
 ]);
 export type NvmlRead = z.infer<typeof NvmlRead>;
+
+/** In the order in which they were asked for. */
+export const NvmlReads = z.array(NvmlRead);
 
 /** What the driver told unasked: an Xid, or a change of the device. `data` is the Xid's number. */
 export const NvmlEvent = z.strictObject({

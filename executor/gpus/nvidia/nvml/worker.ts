@@ -19,7 +19,11 @@ const tell = serveRequests(async (body) => {
   }
   const open = callers;
   if (open === undefined) throw new Error("The library is not open.");
-  if (request.do === "devices") return open.ask(request);
-  const turn = await turns.take(request.index, () => open.ask(request));
-  return "done" in turn ? turn.done : { late: turn.lateMs };
+  if (request.do === "devices") return open.ask({ do: "devices" });
+  return Promise.all(
+    request.devices.map(async (device) => {
+      const turn = await turns.take(device.index, () => open.ask({ do: "read", ...device }));
+      return "done" in turn ? turn.done : { late: turn.lateMs };
+    }),
+  );
 });
