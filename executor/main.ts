@@ -13,6 +13,8 @@ import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import type { Base } from "./base.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig } from "./config.ts";
+import { faultHandlers } from "./control/faults.ts";
+import { healthHandlers } from "./control/health.ts";
 import { imageHandlers } from "./control/images.ts";
 import { createControlServer } from "./control/server.ts";
 import { stateHandlers, type StateParts } from "./control/state.ts";
@@ -24,6 +26,8 @@ import { createDockerImages } from "./docker/dockerode-images.ts";
 import { createDockerRuntime } from "./docker/dockerode-runtime.ts";
 import { toEngineInfo } from "./docker/engine-info.ts";
 import type { ContainerRuntime, EngineInfo } from "./docker/runtime.ts";
+import type { GpuHealth } from "./gpus/health/engine.ts";
+import { kernelLogOf, startHealth } from "./gpus/health/start.ts";
 import { startCutting } from "./gpus/mig/start.ts";
 import { offerGpus } from "./gpus/passthrough/offer.ts";
 import { startPassthrough } from "./gpus/passthrough/start.ts";
@@ -71,14 +75,18 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   life.add("meter", () => metering.close());
   const { meter } = metering;
   watch(base, { isolation, images, meter });
-  const pods = await startPods(base, { kit, images, isolation, volumes, meter });
+  const started: { pods?: Pods } = {};
+  const health = await startHealth(base, () => started.pods?.known());
+  const sicknessOf = health.sicknessOf.bind(health);
+  const pods = await startPods(base, { kit, images, isolation, volumes, meter, sicknessOf });
+  started.pods = pods;
   await startCutting(base, pods);
   const strays = await startStrays(base, pods);
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
   const link = await startLink(base, pods);
-  await startControl({ ...base, pods, link, strays, images, volumes, backups, meter });
+  await startControl({ ...base, pods, link, strays, images, volumes, backups, meter, health });
 }
 
 async function startBase(config: ExecutorConfig, log: Logger, life: Lifecycle): Promise<Base> {
@@ -184,6 +192,7 @@ interface Controlled extends StorageParts {
   readonly strays: Strays;
   readonly images: ImageParts;
   readonly meter: Meter;
+  readonly health: GpuHealth;
 }
 type ControlParts = Base & StateParts & Controlled;
 
@@ -195,6 +204,8 @@ async function startControl(parts: ControlParts): Promise<void> {
     ...imageHandlers({ ...images, config: config.images }),
     ...volumeHandlers(parts),
     ...usageHandlers(parts.meter),
+    ...healthHandlers(parts.health),
+    ...faultHandlers({ gpus: parts.gpus, kernelLog: kernelLogOf(config) }),
   };
   const server = await createControlServer({ handlers, log, clock });
   life.add("control", () => server.close());

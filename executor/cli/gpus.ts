@@ -16,6 +16,9 @@ import { AppError } from "../../protocol/errors.ts";
 import { loadExecutorConfig } from "../config.ts";
 import { changesBetween } from "../gpus/changes.ts";
 import { GpusConfig } from "../gpus/config.ts";
+import { judgementOf } from "../gpus/health/assess.ts";
+import { judged } from "../gpus/health/judge.ts";
+import { HEALTH_FILE, readHealth } from "../gpus/health/store.ts";
 import { isUnavailable, mapKnown } from "../gpus/known.ts";
 import { lookOnce } from "../gpus/look-once.ts";
 import { loadHostKeys } from "../identity.ts";
@@ -40,7 +43,8 @@ interface WatchOptions extends Options {
 
 const MOST_CAPTURE_BYTES = 32 * 2 ** 20;
 
-export function addGpusCommands(program: Command, { host, output, add }: GpusCommands): void {
+/** Gives the command that others add theirs to. */
+export function addGpusCommands(program: Command, { host, output, add }: GpusCommands): Command {
   const gpus = program.command("gpus").description("The accelerators of this host");
   const addLook = (name: string, description: string): Command =>
     add(gpus, name, description)
@@ -70,6 +74,7 @@ export function addGpusCommands(program: Command, { host, output, add }: GpusCom
     .action(async (options: WatchOptions) => {
       await watch(options, { host, output });
     });
+  return gpus;
 }
 
 async function watch(options: WatchOptions, { host, output }: Pick<GpusCommands, "host" | "output">): Promise<void> {
@@ -111,7 +116,10 @@ async function lookAt(
     return lookOnce({ config: GpusConfig.parse({}), seed: "", root, captures, last }, parts);
   }
   const { gpus, stateDir } = await loadExecutorConfig(config);
-  return lookOnce({ config: gpus, seed: await seedOf(stateDir), captures, last }, parts);
+  const found = await lookOnce({ config: gpus, seed: await seedOf(stateDir), captures, last }, parts);
+  // What the executor has concluded of them is in its state, also while it does not run.
+  const health = await readHealth(join(stateDir, HEALTH_FILE));
+  return health === "damaged" ? found : judged(found, judgementOf(health, found, host.clock.now()));
 }
 
 /** The executor's own, so that GPUs which are made up have the same UUIDs here as there. */

@@ -6,7 +6,9 @@ import type { Command } from "commander";
 import type { Commands } from "../../common/cli/output.ts";
 import { processHost, runProgram } from "../../common/cli/program.ts";
 import { loadExecutorConfig } from "../config.ts";
+import { addFaultsCommands } from "./faults.ts";
 import { addGpusCommands } from "./gpus.ts";
+import { addHealthCommands } from "./health.ts";
 import { withHost } from "./host-client.ts";
 import { addImagesCommands } from "./images.ts";
 import { addStateCommands } from "./state.ts";
@@ -52,7 +54,9 @@ function addCommands(program: Command, { host, output }: Commands): void {
       output.result(status, (paint) => statusText(status, paint));
     },
   );
-  addGpusCommands(program, { host, output, add });
+  const gpus = addGpusCommands(program, { host, output, add });
+  addHealthCommands(gpus, { output, add, withHost });
+  addFaultsCommands(program, { output, add, withHost });
   addImagesCommands(program, { output, add, withHost, interrupted: () => host.interrupted() });
   addVolumesCommands(program, { output, add, withHost, host });
   addUsageCommands(program, { output, add, withHost });

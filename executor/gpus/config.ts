@@ -4,6 +4,7 @@
 import { z } from "zod";
 
 import { GpuUuid } from "../../protocol/ids.ts";
+import { FindingClass } from "./health/finding.ts";
 
 export const GpusConfig = z.strictObject({
   /**
@@ -29,5 +30,15 @@ export const GpusConfig = z.strictObject({
         .max(8),
     )
     .default({}),
+  /** The kernel's log; with made-up GPUs a file in the state folder that lines are added to. */
+  kernelLog: z.string().optional(),
+  health: z
+    .strictObject({
+      /** Other classes for Xids: `{ "13" = "watch" }`. */
+      xid: z.record(z.string().regex(/^\d{1,4}$/), FindingClass).default({}),
+      /** Whether the machine may be booted where nothing else helps a GPU, once no pod is on it. */
+      reboot: z.boolean().default(false),
+    })
+    .prefault({}),
 });
 export type GpusConfig = z.infer<typeof GpusConfig>;

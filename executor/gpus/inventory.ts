@@ -5,6 +5,7 @@
 import type { Accelerators } from "../../protocol/accelerator.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { GpuUuid } from "../../protocol/ids.ts";
+import type { Judgement } from "./health/judge.ts";
 
 /**
  * `appeared`: it was not known; `missing`: gone from the bus; `returned`: back from there; `fenced` and `cleared`: it may not
@@ -32,6 +33,10 @@ export interface GpuInventory {
   list(): readonly Gpu[];
   /** Everything that is known. */
   snapshot(): Accelerators;
+  /** The same without what was judged of it. */
+  found(): Accelerators;
+  /** What the health engine concludes: it counts from now on, beside what is found. */
+  judge(judgement: Judgement): void;
   /** Told after a snapshot in which something changed, until the returned function is called. */
   onChange(listener: (changes: readonly GpuChange[]) => void): () => void;
 }

@@ -8,8 +8,11 @@ import type { Accelerators, AcceleratorVendor } from "../../protocol/accelerator
 import type { Gpu } from "../../protocol/gpu.ts";
 import { changesBetween } from "./changes.ts";
 import { compose } from "./compose.ts";
+import { type Judgement, judged } from "./health/judge.ts";
 import type { GpuChange, GpuInventory } from "./inventory.ts";
 import { knownOr } from "./known.ts";
+import type { NvmlSource } from "./nvidia/nvml/source.ts";
+import type { NvmlEvent } from "./nvidia/nvml/words.ts";
 import type { NvidiaSource } from "./nvidia/source.ts";
 import { type Depth, type GpuSource, nothingRead, type SourceReading } from "./source.ts";
 import type { SysfsReading, SysfsSource } from "./sysfs/source.ts";
@@ -27,6 +30,7 @@ export interface LiveOptions {
 export interface LiveParts {
   readonly sysfs: Pick<SysfsSource, "read" | "close">;
   readonly nvidia: Pick<NvidiaSource, "expect" | "read" | "close">;
+  readonly events?: Pick<NvmlSource, "onEvent">;
   /** Tools that add to the files, asked only where a device of their vendor's is. */
   readonly supplements: readonly { readonly vendor: AcceleratorVendor; readonly source: GpuSource }[];
   readonly clock: Clock;
@@ -48,7 +52,10 @@ export class LiveInventory implements GpuInventory {
   #loop: Promise<void> | undefined;
   #before: Promise<unknown> = Promise.resolve();
   #files: SysfsReading | undefined;
+  /** As the sources say it, and with what was judged of it. */
+  #found: Accelerators | undefined;
   #snapshot: Accelerators | undefined;
+  #judgement: Judgement = new Map();
   #units: readonly Gpu[] = [];
   #lastFullAt = -Infinity;
 
@@ -65,9 +72,22 @@ export class LiveInventory implements GpuInventory {
     return this.#snapshot ?? NOTHING;
   }
 
+  found(): Accelerators {
+    return this.#found ?? NOTHING;
+  }
+
+  judge(judgement: Judgement): void {
+    this.#judgement = judgement;
+    if (this.#found !== undefined) this.#show(this.#found);
+  }
+
   onChange(listener: (changes: readonly GpuChange[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onEvent(listener: (event: NvmlEvent) => void): () => void {
+    return this.#parts.events?.onEvent(listener) ?? (() => undefined);
   }
 
   /** Begins to look. Resolves after the first whole look, or when that takes too long; it never rejects. */
@@ -83,7 +103,7 @@ export class LiveInventory implements GpuInventory {
   }
 
   lookWhole(before?: Accelerators): Promise<Accelerators> {
-    this.#snapshot ??= before;
+    this.#found ??= before;
     return this.look("full");
   }
 
@@ -99,7 +119,7 @@ export class LiveInventory implements GpuInventory {
     const { nvidia, supplements, clock } = this.#parts;
     const files = await this.#readFiles(depth, signal);
     const vendors = new Set(files.readings.map(({ vendor }) => vendor));
-    if (this.#snapshot === undefined && vendors.has("nvidia")) this.#publish(files, PENDING, []);
+    if (this.#found === undefined && vendors.has("nvidia")) this.#publish(files, PENDING, []);
     if (depth === "full" && vendors.has("nvidia")) await nvidia.expect(expectedOf(files));
     const [said, ...added] = await Promise.all([
       vendors.has("nvidia") ? nvidia.read(depth, signal) : undefined,
@@ -150,9 +170,14 @@ export class LiveInventory implements GpuInventory {
     nvidia: SourceReading | undefined,
     supplements: readonly SourceReading[],
   ): Accelerators {
-    const last = this.#snapshot;
     const at = new Date(this.#parts.clock.now()).toISOString();
-    const next = compose({ at, sysfs, nvidia, supplements, last });
+    this.#found = compose({ at, sysfs, nvidia, supplements, last: this.#found });
+    return this.#show(this.#found);
+  }
+
+  #show(found: Accelerators): Accelerators {
+    const last = this.#snapshot;
+    const next = judged(found, this.#judgement);
     this.#snapshot = next;
     this.#units = rentableUnits(next);
     const changes = changesBetween(last, next);

@@ -16,6 +16,7 @@ import { LiveInventory } from "./live.ts";
 import { NodeSmiSource } from "./nvidia/node-smi/source.ts";
 import { NVML_LIBRARIES } from "./nvidia/nvml/libraries.ts";
 import { NvmlSource } from "./nvidia/nvml/source.ts";
+import type { NvmlEvent } from "./nvidia/nvml/words.ts";
 import { NvidiaSmiSource } from "./nvidia/smi/source.ts";
 import { NvidiaSource } from "./nvidia/source.ts";
 import { simulatedGpus } from "./simulated.ts";
@@ -41,6 +42,8 @@ export interface OpenParts {
 }
 
 export interface OpenInventory extends GpuInventory {
+  /** What a driver tells of its own accord, until the returned function is called. */
+  onEvent(listener: (event: NvmlEvent) => void): () => void;
   start(): Promise<void>;
   /** Without a start: one whole look, in which those of `before` that are gone are kept. */
   lookWhole(before?: Accelerators): Promise<Accelerators>;
@@ -66,21 +69,20 @@ export function openLive(options: OpenOptions, parts: OpenParts): LiveInventory 
     new ToolSource({ name, file: options.tools?.[name] ?? name, dialect }, children());
   const { nvidiaSmi, nvmlLibrary, nvidiaEnv = {}, root = "/" } = options;
   const nvidia = children();
+  const nvml = new NvmlSource(
+    { libraries: nvmlLibrary === undefined ? NVML_LIBRARIES : [nvmlLibrary], env: nvidiaEnv },
+    nvidia,
+  );
   const path = isAbsolute(nvidiaSmi) ? `${dirname(nvidiaSmi)}:${USUAL_PATH}` : USUAL_PATH;
   return new LiveInventory(
     { quickMs: options.quickSeconds * 1000, fullMs: options.fullSeconds * 1000, firstLookMs: FIRST_LOOK_MS },
     {
       sysfs: new SysfsSource(root, children()),
-      nvidia: new NvidiaSource(
-        new NvmlSource(
-          { libraries: nvmlLibrary === undefined ? NVML_LIBRARIES : [nvmlLibrary], env: nvidiaEnv },
-          nvidia,
-        ),
-        [
-          new NvidiaSmiSource({ file: nvidiaSmi, env: { ...nvidiaEnv, PATH: path, LC_ALL: "C" } }, nvidia),
-          new NodeSmiSource({ path, env: nvidiaEnv }, nvidia),
-        ],
-      ),
+      nvidia: new NvidiaSource(nvml, [
+        new NvidiaSmiSource({ file: nvidiaSmi, env: { ...nvidiaEnv, PATH: path, LC_ALL: "C" } }, nvidia),
+        new NodeSmiSource({ path, env: nvidiaEnv }, nvidia),
+      ]),
+      events: nvml,
       supplements: [
         { vendor: "amd", source: firstOf([tool("amd-smi", AMD_SMI), tool("rocm-smi", ROCM_SMI)]) },
         { vendor: "intel", source: firstOf([tool("xpu-smi", XPU_SMI), tool("hl-smi", HL_SMI)]) },

@@ -7,6 +7,7 @@ import type { Accelerator, Accelerators, HealthReason } from "../../protocol/acc
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { GpuUuid } from "../../protocol/ids.ts";
 import { changesBetween } from "./changes.ts";
+import { type Judgement, judged } from "./health/judge.ts";
 import type { GpuChange, GpuInventory } from "./inventory.ts";
 import { healthOf, mergeReadings } from "./merge.ts";
 import { pairsOf } from "./pairs.ts";
@@ -33,13 +34,16 @@ export class SimulatedInventory implements GpuInventory {
   readonly #clock: Clock;
   readonly #faults = new Map<string, HealthReason[]>();
   readonly #listeners = new Set<(changes: readonly GpuChange[]) => void>();
+  #judgement: Judgement = new Map();
+  #found: Accelerators;
   #snapshot: Accelerators;
   #units: readonly Gpu[];
 
   constructor(cards: readonly Card[], clock: Clock) {
     this.#cards = cards;
     this.#clock = clock;
-    this.#snapshot = this.#look();
+    this.#found = this.#look();
+    this.#snapshot = this.#found;
     this.#units = rentableUnits(this.#snapshot);
   }
 
@@ -51,9 +55,27 @@ export class SimulatedInventory implements GpuInventory {
     return this.#snapshot;
   }
 
+  found(): Accelerators {
+    return this.#found;
+  }
+
+  judge(judgement: Judgement): void {
+    this.#judgement = judgement;
+    this.#publish();
+  }
+
   onChange(listener: (changes: readonly GpuChange[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onEvent(): () => void {
+    return () => undefined;
+  }
+
+  /** The faults that were ordered and not taken away. */
+  faults(): ReadonlyMap<string, readonly HealthReason[]> {
+    return this.#faults;
   }
 
   /** Makes a device sick, as its driver would; the same code again replaces the fault. */
@@ -66,7 +88,8 @@ export class SimulatedInventory implements GpuInventory {
   /** Takes all of a device's faults away, or the one with this code. */
   clear(uuid: GpuUuid, code?: string): void {
     const left = (this.#faults.get(uuid) ?? []).filter((fault) => code !== undefined && fault.code !== code);
-    this.#faults.set(uuid, left);
+    if (left.length > 0) this.#faults.set(uuid, left);
+    else this.#faults.delete(uuid);
     this.#publish();
   }
 
@@ -82,7 +105,8 @@ export class SimulatedInventory implements GpuInventory {
 
   #publish(): void {
     const last = this.#snapshot;
-    this.#snapshot = this.#look();
+    this.#found = this.#look();
+    this.#snapshot = judged(this.#found, this.#judgement);
     this.#units = rentableUnits(this.#snapshot);
     const changes = changesBetween(last, this.#snapshot);
     if (changes.length > 0) for (const listener of this.#listeners) listener(changes);

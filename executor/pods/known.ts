@@ -9,6 +9,10 @@ import type { PodRecord } from "./state.ts";
 export interface KnownPods extends Pick<Known, "podState" | "networks"> {
   /** Who holds which GPU; undefined while the record of a pod is damaged, for then nobody can tell. */
   readonly holders: ReadonlyMap<GpuUuid, PodId> | undefined;
+  /** Which pod had one of these at an instant, by this host's clock; undefined where none had, or several had. */
+  readonly holderAt: (units: readonly GpuUuid[], atMs: number) => PodId | undefined;
+  /** How many pods are not over. */
+  readonly live: number;
 }
 
 export function knownPods(records: readonly PodRecord[], damaged: ReadonlySet<string>): KnownPods {
@@ -22,6 +26,17 @@ export function knownPods(records: readonly PodRecord[], damaged: ReadonlySet<st
       return record.overAt === undefined ? "live" : "over";
     },
     holders: damaged.size > 0 ? undefined : claimsOf(live).gpus,
+    holderAt: (units, atMs) => {
+      const [one, ...more] = records.filter((record) => hadAt(record, units, atMs));
+      return more.length > 0 ? undefined : one?.wanted.podId;
+    },
+    live: live.length + damaged.size,
     networks: new Set(live.flatMap(({ network }) => network?.name ?? [])),
   };
+}
+
+/** A claim begins when the pod is accepted, and ends when nothing of it is left. */
+function hadAt({ wanted, acceptedAtMs, overAt }: PodRecord, units: readonly GpuUuid[], atMs: number): boolean {
+  const hasOne = wanted.gpus.some((gpu) => units.includes(gpu));
+  return hasOne && acceptedAtMs <= atMs && (overAt === undefined || atMs <= Date.parse(overAt));
 }

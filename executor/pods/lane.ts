@@ -263,6 +263,7 @@ export class PodLane {
       record: this.#record,
       seen: this.#turn?.seen,
       ssh: this.#ssh,
+      sick: this.#deps.sicknessOf(this.#record.wanted.gpus),
       nowMs,
       previous: this.#status,
       trouble: this.#trouble,

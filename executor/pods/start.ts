@@ -17,6 +17,7 @@ import type { Volumes } from "../storage/volumes/volumes.ts";
 import { Pods, type PodsDeps, type PodsOptions } from "./reconcile.ts";
 
 export interface PodParts {
+  readonly sicknessOf: PodsDeps["sicknessOf"];
   readonly kit: PodKit;
   readonly images: ImageParts;
   readonly isolation: Isolation;
@@ -54,13 +55,14 @@ function optionsOf({ config, facts }: Base): PodsOptions {
   };
 }
 
-function depsOf(base: Base, { images, isolation, volumes, meter }: PodParts): Omit<PodsDeps, "dirsOf"> {
+function depsOf(base: Base, { images, isolation, volumes, meter, sicknessOf }: PodParts): Omit<PodsDeps, "dirsOf"> {
   const { config, facts, keys, clock } = base;
   const { bindAddress } = config.network;
   return {
     ...base,
     images: images.images,
     isolation,
+    sicknessOf,
     volumes,
     volumeBytes: ({ owner, spec: { volume } }) =>
       volume === undefined ? 0 : volumes.bytesNeeded({ owner, ...volume }),

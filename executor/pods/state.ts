@@ -19,6 +19,7 @@ import { z } from "zod";
 import { Instant } from "../../protocol/ids.ts";
 import { type PodPhase, type PodStatus, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
 import type { ImageInfo, SeenContainer } from "../docker/runtime.ts";
+import type { Sickness } from "../gpus/health/engine.ts";
 import { PodNetwork } from "../isolation/slots.ts";
 
 /** A port of the pod and the host's port that it is published on. */
@@ -153,6 +154,8 @@ export interface PhaseInput {
   /** Undefined while the engine does not answer. */
   readonly seen: Seen | undefined;
   readonly ssh: SshHealth | undefined;
+  /** What keeps one of its GPUs from working. */
+  readonly sick?: Sickness | undefined;
   readonly nowMs: number;
 }
 
@@ -166,10 +169,10 @@ export function phaseOf(input: PhaseInput): PodPhase {
   if (goal === "stopped")
     return container?.state === "running" || container?.state === "paused" ? "stopping" : "stopped";
   if (container === undefined) return seen.image === undefined ? "pulling" : "creating";
-  return runningPhase(record, container, input.ssh);
+  return runningPhase(container, input);
 }
 
-function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealth | undefined): PodPhase {
+function runningPhase(container: SeenContainer, { record, ssh, sick }: PhaseInput): PodPhase {
   switch (container.state) {
     case "created":
       return "starting";
@@ -177,7 +180,7 @@ function runningPhase(record: PodRecord, container: SeenContainer, ssh: SshHealt
       if (!hasRunAsAsked(record, container)) return "stopping";
       if (!hasItsGpus(record, container)) return lackOfGpus(record, container) === undefined ? "starting" : "degraded";
       if (ssh === undefined || ssh.startedAtMs !== container.startedAtMs) return "starting";
-      return ssh.state === "lost" || ssh.state === "healing" ? "degraded" : "running";
+      return ssh.state === "lost" || ssh.state === "healing" || sick !== undefined ? "degraded" : "running";
     case "paused":
       return "degraded";
     case "exited":
@@ -193,6 +196,8 @@ export function sshBefore(record: PodRecord, previousStatus: PodStatus | undefin
   if (startedAtMs === undefined) return undefined;
   if (previousStatus?.phase === "running") return { startedAtMs, state: "assumed" };
   if (previousStatus?.phase !== "degraded" || previousStatus.unbilledSince === undefined) return undefined;
-  if (previousStatus.reason?.code === "gpu-not-given") return undefined;
+  const { code } = previousStatus.reason ?? {};
+  if (code === "gpu-not-given") return undefined;
+  if (code === "gpu-failed") return { startedAtMs, state: "assumed" };
   return { startedAtMs, state: "lost", failedAtMs: Date.parse(previousStatus.unbilledSince) };
 }

@@ -73,7 +73,7 @@ function exitOf({ record, seen, previous, nowMs, restart }: StatusInput): PodSta
 }
 
 /** Why a pod is as it is, where what is seen says it. */
-function reasonOf({ record, seen, ssh }: StatusInput, phase: PodPhase): Reason | undefined {
+function reasonOf({ record, seen, ssh, sick }: StatusInput, phase: PodPhase): Reason | undefined {
   if (phase === "exited" && isCrashLoop(record)) {
     const { cause = "", tries = 0, fault = "renter" } = record.lastExit ?? {};
     const whose = fault === "renter" ? "the image or its command" : "this host";
@@ -83,20 +83,25 @@ function reasonOf({ record, seen, ssh }: StatusInput, phase: PodPhase): Reason |
   if (phase !== "degraded") return undefined;
   const lack = seen?.container && lackOfGpus(record, seen.container);
   if (lack !== undefined) return { code: "gpu-not-given", message: lack.message };
+  if (sick !== undefined) return { code: "gpu-failed", message: sick.message };
   if (seen?.container?.state === "paused") return { code: "paused", message: "Somebody paused the pod on the host." };
   const details = { restarted: record.healedStartMs !== undefined && record.healedStartMs === ssh?.startedAtMs };
   return { code: "ssh-not-ready", message: "The pod runs, but its SSH server does not answer.", details };
 }
 
 /** A renter does not pay for what this host broke: from the first probe that failed, or from the exit that was our doing. */
-function unbilledSinceOf({ record, seen, ssh, previous, nowMs }: StatusInput, phase: PodPhase): string | undefined {
+function unbilledSinceOf(
+  { record, seen, ssh, sick, previous, nowMs }: StatusInput,
+  phase: PodPhase,
+): string | undefined {
   if (phase === "exited" && record.lastExit?.fault === "provider" && seen?.container?.finishedAtMs !== undefined) {
     return new Date(seen.container.finishedAtMs).toISOString();
   }
   if (phase !== "degraded") return undefined;
   const lack = seen?.container && lackOfGpus(record, seen.container);
   if (lack !== undefined) return new Date(lack.sinceMs).toISOString();
-  if (ssh?.failedAtMs !== undefined) return new Date(ssh.failedAtMs).toISOString();
+  const since = Math.min(ssh?.failedAtMs ?? Infinity, sick?.sinceMs ?? Infinity);
+  if (since !== Infinity) return new Date(since).toISOString();
   return previous?.unbilledSince ?? new Date(nowMs).toISOString();
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from "../../common/logger.ts";
 import type { SealingKeyPair } from "../../common/sealed-box.ts";
 import type { PodStatus } from "../../protocol/pod.ts";
 import type { ContainerRuntime } from "../docker/runtime.ts";
+import type { GpuHealth } from "../gpus/health/engine.ts";
 import type { Passthrough } from "../gpus/passthrough/passthrough.ts";
 import type { Images } from "../images/images.ts";
 import type { Isolation } from "../isolation/isolation.ts";
@@ -32,6 +33,8 @@ export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly images: Pick<Images, "local" | "ensure">;
   readonly passthrough: Pick<Passthrough, "give">;
+  /** What keeps one of these GPUs from working. */
+  readonly sicknessOf: GpuHealth["sicknessOf"];
   readonly isolation: PodIsolation;
   readonly volumes: Pick<Volumes, "attach" | "detach" | "hostPathOf">;
   /** Whether the engine can limit a pod's own disk. */

@@ -28,6 +28,11 @@ export const ENGINE_ERRORS = {
     impact: "The pod was not started.",
     remedy: "Use an image whose entry point and architecture fit this host.",
   },
+  "gpu-not-reset": {
+    status: 503,
+    impact: "The GPU stays fenced; nobody gets it.",
+    remedy: "See what the vendor's tool said; end the programs that use the GPU, or boot the machine.",
+  },
   "gpu-not-cut": {
     status: 500,
     impact: "The GPU is not cut as wanted; what is cut of it can be rented.",
@@ -37,6 +42,11 @@ export const ENGINE_ERRORS = {
     status: 500,
     impact: "The pod was not started.",
     remedy: "The engine could not hand over the GPU: check the vendor's container toolkit on the host.",
+  },
+  "gpu-failed": {
+    status: 503,
+    impact: "The pod runs, a GPU of it does not work, and the time since then is not billed.",
+    remedy: "Save what is to be kept and end the pod: the host repairs the GPU once nobody has it.",
   },
   "gpu-not-given": {
     status: 500,

@@ -36,6 +36,16 @@ export const REQUEST_ERRORS = {
   },
   "pod-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List your pods to see their ids." },
   "host-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List the hosts to see their ids." },
+  "gpu-not-fenced": {
+    status: 409,
+    impact: "Nothing was changed.",
+    remedy: "See `lium-executor gpus list` for what is said of this GPU, and `gpus incidents` for the fences.",
+  },
+  "faults-refused": {
+    status: 409,
+    impact: "No fault was made.",
+    remedy: "Faults are for made-up GPUs alone: set `gpus.simulate`.",
+  },
   "gpu-not-found": {
     status: 404,
     impact: "Nothing was shown.",

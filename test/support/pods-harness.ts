@@ -133,6 +133,7 @@ export class PodsHarness {
         engine: this.#watch(),
         runtime: this.runtime,
         passthrough: this.#passthrough,
+        sicknessOf: () => undefined,
         ledger: this.#ledger,
         clock: systemClock(),
         log: this.log,
