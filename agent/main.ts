@@ -96,7 +96,7 @@ async function start(base: Base): Promise<void> {
     validatorUrl: () => urls.validatorUrl,
   });
   urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, chain });
-  await startOperator(base, { fleet, chain });
+  await startOperator(base, { fleet, chain, breaker: gpus.breaker });
 
   const listeners = join(config.stateDir, "listeners.json");
   const operatorSocket = config.operator.socketPath;
@@ -169,11 +169,11 @@ async function startValidator(base: Base, { fleet, store, hotkey, chain }: Valid
 
 async function startOperator(
   { config, log, life, clock }: Base,
-  { fleet, chain }: Pick<ValidatorParts, "fleet" | "chain">,
+  { fleet, chain, breaker }: Pick<ValidatorParts, "fleet" | "chain"> & Pick<GpuReports, "breaker">,
 ): Promise<void> {
   const { socketPath } = config.operator;
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
-  const server = await createOperatorServer({ useCases: fleet, chain, log, clock });
+  const server = await createOperatorServer({ useCases: fleet, chain, breaker, log, clock });
   await server.listen({ socketPath });
   life.add("operator", () => server.close());
   log.info("listening for the operator", { socketPath });

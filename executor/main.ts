@@ -85,7 +85,7 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
-  const link = await startLink(base, pods);
+  const link = await startLink(base, pods, health);
   await startControl({ ...base, pods, link, strays, images, volumes, backups, meter, health });
 }
 

@@ -8,6 +8,7 @@
  *   agent    -> want { pods }     (all that are not over, then what changed), acknowledge { eventCursor }
  *   agent    -> logs { id, ... }  executor -> item/done/failed { id }   agent -> read { id, bytes }, cancel { id }
  *   agent    -> gpus-from { cursor }   executor -> gpus { report }, again and again
+ *   agent    -> remedies { forbidden }   whether the host may treat its GPUs by itself
  *
  * A pod that `want` does not name is left alone. The transport's ping and pong tell whether the other side lives.
  */
@@ -30,6 +31,7 @@ export const PING_EVERY_MS = 5_000;
  */
 export const WORDS_HEADER = "lium-link-words";
 export const GPU_WORDS = "gpus/1";
+export const REMEDY_WORDS = "remedies/1";
 
 /** So much of a log may be on its way or wait for its reader; the executor goes on when `read` tells that some was taken. */
 export const LOG_WINDOW_BYTES = 512 * 2 ** 10;
@@ -55,6 +57,8 @@ export const ToExecutor = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("cancel"), id: z.int() }),
   /** What is different since the report with this cursor, or everything; and all that changes from then on. */
   z.strictObject({ type: z.literal("gpus-from"), cursor: GpuCursor.optional() }),
+  /** Why the host may neither reset GPUs nor boot by itself; nothing where it may. */
+  z.strictObject({ type: z.literal("remedies"), forbidden: z.string().max(400).optional() }),
 ]);
 export type ToExecutor = z.infer<typeof ToExecutor>;
 

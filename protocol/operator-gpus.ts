@@ -6,6 +6,8 @@ import { z } from "zod";
 import { Accelerator, GpuPair } from "./accelerator.ts";
 import { GpuHolder } from "./gpu-report.ts";
 import { GpuUuid, HostId, Instant, PodId } from "./ids.ts";
+import { route } from "./route.ts";
+import { Nothing } from "./validator-api.ts";
 
 const told = {
   hostId: HostId,
@@ -45,3 +47,38 @@ export const GpuDetails = z.strictObject({
   pairs: z.array(GpuPair),
 });
 export type GpuDetails = z.infer<typeof GpuDetails>;
+
+/** Whether GPUs failed on so many hosts that none of them may reset or boot anything by itself. */
+export const BreakerView = z.strictObject({
+  tripped: z.boolean(),
+  since: Instant.optional(),
+  /** Whose GPUs failed when it tripped. */
+  hosts: z.array(HostId).optional(),
+});
+export type BreakerView = z.infer<typeof BreakerView>;
+
+const open = {
+  auth: "open",
+  answer: "json",
+  params: Nothing,
+  query: Nothing,
+  body: Nothing,
+  status: 200,
+  response: BreakerView,
+  errors: [],
+} as const;
+
+export const breakerApi = {
+  gpuBreaker: route({
+    ...open,
+    method: "GET",
+    path: "/gpus/breaker",
+    summary: "Whether hosts may reset GPUs and boot by themselves",
+  }),
+  resumeRemedies: route({
+    ...open,
+    method: "POST",
+    path: "/gpus/breaker/resume",
+    summary: "Lets hosts reset GPUs and boot by themselves again",
+  }),
+} as const;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 
 import type { Commands } from "../../common/cli/output.ts";
 import { durationOption } from "./arguments.ts";
-import { gpuTable, gpuText } from "./gpu-views.ts";
+import { breakerText, gpuTable, gpuText } from "./gpu-views.ts";
 import { operatorCommand, type SocketOption, withAgent } from "./operator-command.ts";
 
 interface ListOptions extends SocketOption {
@@ -34,6 +34,20 @@ export function addGpuCommands(gpus: Command, { host, output }: Commands): void 
       withAgent(options, async (agent) => {
         const details = await agent.getGpu({ params: { uuid } });
         output.result(details, (paint) => gpuText(details, paint));
+      }),
+  );
+  operatorCommand(gpus, "breaker", "Whether hosts may reset GPUs and boot by themselves", host).action(
+    (options: SocketOption) =>
+      withAgent(options, async (agent) => {
+        const breaker = await agent.gpuBreaker({});
+        output.result(breaker, () => breakerText(breaker));
+      }),
+  );
+  operatorCommand(gpus, "resume", "Let them again, after GPUs failed on many hosts at the same time", host).action(
+    (options: SocketOption) =>
+      withAgent(options, async (agent) => {
+        const breaker = await agent.resumeRemedies({});
+        output.result(breaker, () => breakerText(breaker));
       }),
   );
   operatorCommand(gpus, "metrics", "What Prometheus reads, for its textfile collector", host).action(

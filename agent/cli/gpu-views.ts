@@ -4,7 +4,7 @@
 import type { Paint, Style } from "../../common/cli/output.ts";
 import { type Column, fields, table } from "../../common/cli/table.ts";
 import { type Known, Unavailable } from "../../protocol/accelerator.ts";
-import type { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
+import type { BreakerView, GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import { formatDuration, formatSize } from "./quantities.ts";
 
 const STYLE: Readonly<Record<GpuSummary["health"]["state"], Style>> = {
@@ -67,4 +67,9 @@ function said<T extends string | number>(value: Known<T>, text: (value: T) => st
 
 function whyNot({ unavailable, detail }: Unavailable): string {
   return `(${unavailable}${detail === undefined ? "" : `: ${detail}`})`;
+}
+
+export function breakerText({ tripped, since = "", hosts = [] }: BreakerView): string {
+  if (!tripped) return "Hosts may reset their GPUs by themselves.";
+  return `Since ${since} no host resets or boots anything by itself: GPUs failed on ${hosts.join(", ")}. See what they share; then \`lium-agent gpus resume\`.`;
 }

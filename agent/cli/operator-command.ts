@@ -6,6 +6,9 @@ import type { Command } from "commander";
 import type { CliHost } from "../../common/cli/output.ts";
 import { createHttpClient, type HttpClient } from "../../common/http-client.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
+import { breakerApi } from "../../protocol/operator-gpus.ts";
+
+const API = { ...operatorApi, ...breakerApi };
 
 const DEFAULT_SOCKET = "/run/lium-agent/agent.sock";
 const TIMEOUT_MS = 30_000;
@@ -26,9 +29,9 @@ export function operatorCommand(parent: Command, name: string, description: stri
 /** Throws what the agent refuses, and `connection-failed` where it cannot be reached. */
 export async function withAgent(
   { socket }: SocketOption,
-  work: (agent: HttpClient<typeof operatorApi>) => Promise<void>,
+  work: (agent: HttpClient<typeof API>) => Promise<void>,
 ): Promise<void> {
-  const agent = createHttpClient(operatorApi, { at: { socketPath: socket }, timeoutMs: TIMEOUT_MS });
+  const agent = createHttpClient(API, { at: { socketPath: socket }, timeoutMs: TIMEOUT_MS });
   try {
     await work(agent);
   } finally {

@@ -6,6 +6,7 @@ import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
 import { GpuReport, type HeldGpus, takeGpuReport } from "../../protocol/gpu-report.ts";
 import type { HostId } from "../../protocol/ids.ts";
+import { FleetBreaker } from "./breaker.ts";
 
 export interface ToldGpus extends HeldGpus {
   /** Milliseconds since the epoch. */
@@ -20,12 +21,15 @@ export interface GpuReportsDeps {
 const MOST_HOSTS = 4_096;
 
 export class GpuReports {
+  /** Hears of every report. */
+  readonly breaker: FleetBreaker;
   readonly #deps: GpuReportsDeps;
   /** The one that told longest ago first. */
   readonly #hosts = new Map<HostId, ToldGpus>();
 
   constructor(deps: GpuReportsDeps) {
     this.#deps = deps;
+    this.breaker = new FleetBreaker(deps);
   }
 
   of(hostId: HostId): ToldGpus | undefined {
@@ -57,6 +61,7 @@ export class GpuReports {
   #keep(hostId: HostId, held: HeldGpus): void {
     this.#hosts.delete(hostId);
     this.#hosts.set(hostId, { ...held, heardAtMs: this.#deps.clock.now() });
+    this.breaker.saw(hostId, held.state.gpus);
     const [oldest] = this.#hosts.keys();
     if (this.#hosts.size > MOST_HOSTS && oldest !== undefined) this.#hosts.delete(oldest);
   }

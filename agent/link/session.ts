@@ -14,7 +14,7 @@ import type { Logger } from "../../common/logger.ts";
 import { startTicker } from "../../common/ticker.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { HostId, PodId } from "../../protocol/ids.ts";
-import { GPU_WORDS, PING_EVERY_MS, ToAgent, type ToExecutor } from "../../protocol/link.ts";
+import { GPU_WORDS, PING_EVERY_MS, REMEDY_WORDS, ToAgent, type ToExecutor } from "../../protocol/link.ts";
 import type { LogLine, LogQuery, WantedPod } from "../../protocol/pod.ts";
 import type { HostLink } from "../fleet/host-link.ts";
 import type { HostReports } from "../fleet/host-reports.ts";
@@ -25,7 +25,7 @@ import { LogStreams } from "./log-streams.ts";
 
 export interface SessionDeps {
   readonly reports: HostReports;
-  readonly gpus: Pick<GpuReports, "listen">;
+  readonly gpus: Pick<GpuReports, "listen" | "breaker">;
   /** Words that not every version knows, and this executor does. */
   readonly words: readonly string[];
   readonly clock: Clock;
@@ -125,11 +125,13 @@ export class Session implements HostLink {
     this.#send({ type: "welcome", hostId, eventCursor });
     log.info("a host is linked", { hostId });
     if (words.includes(GPU_WORDS)) this.#takeGpus = gpus.listen(hostId, (cursor) => this.#askForGpus(cursor));
+    const forgetBreaker = words.includes(REMEDY_WORDS) ? this.#tellOf(gpus.breaker) : undefined;
     const heartbeat = this.#startHeartbeat();
     try {
       for await (const frame of frames) await this.#take(hostId, frame);
     } finally {
       this.#over.abort();
+      forgetBreaker?.();
       await heartbeat.done;
       await reports.disconnected(hostId, this);
       log.info("a host is no longer linked", { hostId });
@@ -160,6 +162,16 @@ export class Session implements HostLink {
 
   #askForGpus(cursor: string | undefined): void {
     this.#send({ type: "gpus-from", ...(cursor === undefined ? {} : { cursor }) });
+  }
+
+  /** At once where something is forbidden, and whenever that changes. */
+  #tellOf(breaker: GpuReports["breaker"]): () => void {
+    const tell = (): void => {
+      const { forbidden } = breaker;
+      this.#send({ type: "remedies", ...(forbidden === undefined ? {} : { forbidden }) });
+    };
+    tell();
+    return breaker.onChange(tell);
   }
 
   #startHeartbeat(): { readonly done: Promise<void> } {

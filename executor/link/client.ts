@@ -8,7 +8,14 @@ import { WebSocket } from "ws";
 
 import { type Backoff, backoffMs } from "../../common/backoff.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
-import { GPU_WORDS, LINK_PATH, MAX_FRAME_BYTES, PING_EVERY_MS, WORDS_HEADER } from "../../protocol/link.ts";
+import {
+  GPU_WORDS,
+  LINK_PATH,
+  MAX_FRAME_BYTES,
+  PING_EVERY_MS,
+  REMEDY_WORDS,
+  WORDS_HEADER,
+} from "../../protocol/link.ts";
 import type { Membership } from "./membership.ts";
 import { Session, type SessionDeps } from "./session.ts";
 
@@ -116,7 +123,7 @@ function dial({ url, fingerprint }: Membership): WebSocket {
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: SILENCE_MS,
     perMessageDeflate: false,
-    headers: { [WORDS_HEADER]: GPU_WORDS },
+    headers: { [WORDS_HEADER]: `${GPU_WORDS} ${REMEDY_WORDS}` },
   });
   socket.on("upgrade", (response) => {
     const seen = fingerprintOf(response.socket);

@@ -63,6 +63,8 @@ export interface SessionDeps {
   readonly events: EventsPort;
   readonly facts: FactsPort;
   readonly gpuReports: GpuReportsPort;
+  /** Takes the agent's word on whether GPUs may be treated. */
+  readonly forbidRemedies: (why: string | undefined) => void;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called once the agent has let this host in. */
@@ -121,6 +123,8 @@ export class Session {
       case "gpus-from":
         void this.#deps.gpuReports.follow(frame.cursor, (report) => this.#send({ type: "gpus", report }), this.#over);
         return;
+      case "remedies":
+        return this.#deps.forbidRemedies(frame.forbidden);
     }
   }
 

@@ -4,6 +4,7 @@
 import { hostname } from "node:os";
 
 import type { Base } from "../base.ts";
+import type { GpuHealth } from "../gpus/health/engine.ts";
 import { GpuReporter } from "../gpus/report/reporter.ts";
 import type { Pods } from "../pods/reconcile.ts";
 import { LinkClient } from "./client.ts";
@@ -11,7 +12,11 @@ import { loadMembership, saveMembership } from "./membership.ts";
 
 const RECONNECT = { firstDelayMs: 250, maxDelayMs: 10_000 };
 
-export async function startLink(base: Base, pods: Pods): Promise<LinkClient | undefined> {
+export async function startLink(
+  base: Base,
+  pods: Pods,
+  health: Pick<GpuHealth, "forbid">,
+): Promise<LinkClient | undefined> {
   const { config, keys, ledger, log, life } = base;
   const membership = await loadMembership(config.stateDir);
   if (membership === undefined) {
@@ -29,6 +34,7 @@ export async function startLink(base: Base, pods: Pods): Promise<LinkClient | un
       pods,
       events: ledger,
       gpuReports: new GpuReporter({ ...base, pods, run: Math.floor(base.random() * 2 ** 48).toString(36) }),
+      forbidRemedies: (why) => health.forbid(why),
       onWelcome: async () => {
         if (membership.joinSecret !== undefined) await saveMembership(config.stateDir, { url, fingerprint });
       },

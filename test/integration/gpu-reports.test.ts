@@ -6,6 +6,7 @@ import { generateEd25519 } from "../../common/ed25519.ts";
 import { GpuReporter } from "../../executor/gpus/report/reporter.ts";
 import { type SimulatedInventory, simulatedGpus } from "../../executor/gpus/simulated.ts";
 import { LinkClient } from "../../executor/link/client.ts";
+import { HostId } from "../../protocol/ids.ts";
 import { hostFacts, podEvent } from "../support/agent-builders.ts";
 import { type Harness, harnessSuite, SILENT } from "../support/agent-harness.ts";
 import { startHost } from "../support/agent-scene.ts";
@@ -23,7 +24,11 @@ afterEach(async () => {
 const LOST = { code: "lost", message: "It is lost.", fence: true };
 
 /** The executor's own link and reporter over simulated devices, of which a pod has the first. */
-async function startExecutor(agent: Harness, gpus: SimulatedInventory): Promise<void> {
+async function startExecutor(
+  agent: Harness,
+  gpus: SimulatedInventory,
+  forbidRemedies: (why: string | undefined) => void = () => undefined,
+): Promise<void> {
   const { secret = "", fingerprint, url } = await agent.invitation();
   const [first] = gpus.list();
   const holding = { podId: podId(1), phase: "running" as const, gpus: [first!.uuid] };
@@ -52,6 +57,7 @@ async function startExecutor(agent: Harness, gpus: SimulatedInventory): Promise<
       clock: systemClock(),
       log: SILENT,
       random: Math.random,
+      forbidRemedies,
       onWelcome: async () => undefined,
     },
   );
@@ -87,6 +93,26 @@ describe("an operator", () => {
     expect(() => agent.fleet.getGpu(simulatedGpus("1xH100", "other").list()[0]!.uuid)).toThrow(
       expect.objectContaining({ code: "gpu-not-found" }),
     );
+  });
+});
+
+describe("a host", () => {
+  it("hears when GPUs fail all over the fleet, and when an operator lets it go on", async () => {
+    const agent = await suite.start();
+    const heard: (string | undefined)[] = [];
+    await startExecutor(agent, simulatedGpus("1xH100", "host"), (why) => heard.push(why));
+    for (const name of ["a", "b", "c"]) {
+      const hostId = HostId.parse(`host-${name.repeat(16)}`);
+      const gpus = simulatedGpus("1xH100", name);
+      agent.gpus.breaker.saw(hostId, gpus.found().gpus);
+      gpus.inject(gpus.list()[0]!.uuid, LOST);
+      agent.gpus.breaker.saw(hostId, gpus.found().gpus);
+    }
+    await expect.poll(() => heard.length, { interval: 5 }).toBe(2);
+    agent.gpus.breaker.resume();
+    await expect.poll(() => heard.length, { interval: 5 }).toBe(3);
+
+    expect(heard).toEqual([undefined, expect.stringContaining("3 hosts"), undefined]);
   });
 });
 

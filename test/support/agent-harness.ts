@@ -33,6 +33,7 @@ export interface HarnessOptions {
 
 export interface Harness {
   readonly fleet: Fleet;
+  readonly gpus: GpuReports;
   readonly store: Store;
   readonly clock: FakeClock;
   readonly url: string;
@@ -68,6 +69,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   );
   return {
     fleet,
+    gpus,
     store,
     clock,
     url,

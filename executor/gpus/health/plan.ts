@@ -77,7 +77,7 @@ function resetOf(gpu: GpuUuid, input: RemedyInput, held: ReadonlySet<GpuUuid>): 
   const neighbour = domainOf(gpu, input.found).find((uuid) => held.has(uuid));
   if (neighbour !== undefined) return { wait: `A pod has ${neighbour}, which shares its NVLink switches.` };
   const resets = count(input, DAY_MS, ({ action, gpus }) => action === "reset" && gpus.includes(gpu));
-  return resets >= MOST_RESETS_A_DAY ? { wait: `It was reset ${resets} times within a day.` } : "reset";
+  return resets >= MOST_RESETS_A_DAY ? { wait: `It needs hands: it was reset ${resets} times within a day.` } : "reset";
 }
 
 function bootOf(input: RemedyInput, held: ReadonlySet<GpuUuid>): Want {
@@ -86,7 +86,9 @@ function bootOf(input: RemedyInput, held: ReadonlySet<GpuUuid>): Want {
   if (input.forbidden !== undefined) return { wait: input.forbidden };
   if (input.pods > 0 || held.size > 0) return { wait: "It needs a boot of the machine, and there are pods." };
   const boots = count(input, MOST_BOOTS.withinMs, ({ action }) => action === "reboot");
-  return boots >= MOST_BOOTS.times ? { wait: `The machine was booted ${boots} times within a week.` } : "reboot";
+  return boots >= MOST_BOOTS.times
+    ? { wait: `It needs hands: the machine was booted ${boots} times within a week.` }
+    : "reboot";
 }
 
 /** Devices whose reset disturbs each other: those that reach each other over switches, and their parts. */

@@ -6,8 +6,11 @@ import type { Cure, GpuFence, GpuIncident } from "../../../protocol/gpu-incident
 import type { FindingClass } from "./finding.ts";
 
 const DAY_MS = 86_400_000;
-/** The same error of programs of so many renters in a week is the hardware's. */
-const APPLICATION = { times: 3, withinMs: 7 * DAY_MS };
+/**
+ * The same error of programs of several renters is the hardware's: within a day the GPU is tested before anybody gets it again,
+ * within a week it is told. One renter's program may fail as often as it likes.
+ */
+const APPLICATION = { tested: { pods: 2, withinMs: DAY_MS }, told: { pods: 3, withinMs: 7 * DAY_MS } };
 /** Errors of which nobody knows what they mean, and memory errors that cost one program alone. */
 const COUNTED = { times: 3, withinMs: DAY_MS };
 
@@ -36,12 +39,16 @@ export function fenceRuleOf(incident: GpuIncident, all: readonly GpuIncident[]):
     if (rule !== undefined) return rule;
     return timesOf(incident, all, COUNTED.withinMs) >= COUNTED.times ? { cure: "reset", breaks: false } : undefined;
   }
+  if (incident.class === "application") {
+    const { pods, withinMs } = APPLICATION.tested;
+    return podsOf(incident, all, withinMs) >= pods ? { cure: "validate", breaks: false } : undefined;
+  }
   return BY_CLASS[incident.class];
 }
 
 /** What is said of a GPU that stays on offer, as long as its incidents are young. */
 export function cautions(all: readonly GpuIncident[], nowMs: number): (HealthReason & Pick<GpuIncident, "gpu">)[] {
-  const young = all.filter(({ lastAt }) => nowMs - Date.parse(lastAt) <= APPLICATION.withinMs);
+  const young = all.filter(({ lastAt }) => nowMs - Date.parse(lastAt) <= APPLICATION.told.withinMs);
   return young.flatMap((incident, index) => {
     const isFirst = !young.slice(0, index).some((other) => other.gpu === incident.gpu && other.code === incident.code);
     if (!isFirst) return [];
@@ -54,13 +61,19 @@ export function cautions(all: readonly GpuIncident[], nowMs: number): (HealthRea
 function cautionOf(incident: GpuIncident, all: readonly GpuIncident[], nowMs: number): string | undefined {
   const same = all.filter(({ gpu, code }) => gpu === incident.gpu && code === incident.code);
   if (incident.class === "application") {
-    const renters = new Set(same.flatMap(({ podId }) => podId ?? []));
-    if (renters.size < APPLICATION.times) return undefined;
-    return `Programs of ${renters.size} pods met ${incident.code} on this device within a week.`;
+    const pods = podsOf(incident, same, APPLICATION.told.withinMs);
+    if (pods < APPLICATION.told.pods) return undefined;
+    return `Programs of ${pods} pods met ${incident.code} on this device within a week.`;
   }
   if (incident.class !== "watch" && incident.code !== "xid-94") return undefined;
   const times = countOf(same.filter(({ lastAt }) => nowMs - Date.parse(lastAt) <= COUNTED.withinMs));
   return times < COUNTED.times ? undefined : `${incident.code} came ${times} times within a day.`;
+}
+
+/** How many pods met this error on this GPU, around this time. */
+function podsOf({ gpu, code, lastAt }: GpuIncident, all: readonly GpuIncident[], withinMs: number): number {
+  const near = all.filter((one) => Math.abs(Date.parse(one.lastAt) - Date.parse(lastAt)) <= withinMs);
+  return new Set(near.flatMap((one) => (one.gpu === gpu && one.code === code && one.podId) || [])).size;
 }
 
 function timesOf({ gpu, code, lastAt }: GpuIncident, all: readonly GpuIncident[], withinMs: number): number {

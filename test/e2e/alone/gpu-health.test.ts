@@ -61,7 +61,7 @@ async function untilFree(count: number): Promise<void> {
   }
 }
 
-it("is fenced by the kernel's word, degrades its pod alone, and is given again when it was booted or cleared", async () => {
+it("demand 20: is fenced by the kernel's word, degrades its pod alone, and is given again when it was booted or cleared", async () => {
   const view = await live.rent({ image, gpus: { count: 1 } });
   const neighbour = await live.rent({ image, gpus: { count: 1 } });
   const [gpu] = view.status.gpus as [GpuUuid];
@@ -93,7 +93,7 @@ it("is fenced by the kernel's word, degrades its pod alone, and is given again w
   await live.terminate(neighbour.podId);
 });
 
-it("that is lost and comes back is tested before anybody gets it", async () => {
+it("demand 4: that is lost and comes back is tested before anybody gets it", async () => {
   await untilFree(4);
   const { gpus } = await operator<Accelerators>("gpus", "list");
   const [gpu] = gpus.map(({ uuid }) => uuid) as [GpuUuid];

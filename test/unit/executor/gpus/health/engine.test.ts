@@ -17,6 +17,7 @@ import { type GpuUuid, PodId } from "../../../../../protocol/ids.ts";
 import { FakeClock } from "../../../../support/fake-clock.ts";
 
 const POD = PodId.parse("01a20884-f4b5-7715-be2d-4761f65cf498");
+const NEXT = PodId.parse("01a20884-f4b5-7715-be2d-4761f65cf499");
 const PASSED: Verdict = { result: "passed", message: "It computes." };
 
 let dir: string;
@@ -25,6 +26,8 @@ let gpus: ReturnType<typeof simulatedGpus>;
 let health: GpuHealth;
 /** Who has which GPU, and since when. */
 let claims: Map<GpuUuid, number>;
+/** Whose they are. */
+let pod: PodId;
 let treated: string[];
 let verdict: Verdict;
 let resetFails: boolean;
@@ -35,6 +38,7 @@ beforeEach(() => {
   clock = new FakeClock();
   gpus = simulatedGpus("4xL40S", "host", clock);
   claims = new Map();
+  pod = POD;
   treated = [];
   verdict = PASSED;
   resetFails = false;
@@ -48,8 +52,8 @@ afterEach(async () => {
 
 function pods(): PodsForHealth {
   return {
-    holders: new Map([...claims.keys()].map((gpu) => [gpu, POD])),
-    holderAt: (units, atMs) => (units.some((unit) => (claims.get(unit) ?? Infinity) <= atMs) ? POD : undefined),
+    holders: new Map([...claims.keys()].map((gpu) => [gpu, pod])),
+    holderAt: (units, atMs) => (units.some((unit) => (claims.get(unit) ?? Infinity) <= atMs) ? pod : undefined),
     live: claims.size,
   };
 }
@@ -128,7 +132,7 @@ describe("a sick GPU", () => {
     expect(health.report().incidents).toMatchObject([{ code: "xid-48", podId: POD, fault: "provider" }]);
   });
 
-  it("is not fenced for what a renter's program did, and the renter is named", async () => {
+  it("demand 20: is not fenced for what a renter's program did, and the renter is named", async () => {
     await start();
     claims.set(uuid(0), clock.now());
     kernel(0, "31, pid=4242, name=python3, MMU Fault");
@@ -138,7 +142,30 @@ describe("a sick GPU", () => {
     expect(health.report().incidents).toMatchObject([{ code: "xid-31", podId: POD, fault: "renter" }]);
   });
 
-  it("is never blamed on the pod that came after the error", async () => {
+  it("demand 20: is tested before it is given again where programs of two pods met the same error within a day", async () => {
+    await start();
+    claims.set(uuid(0), clock.now());
+    kernel(0, "13, pid=1, name=a, Graphics Exception");
+    await pass(300);
+    kernel(0, "13, pid=1, name=a, Graphics Exception");
+    await pass(300);
+    const alone = offered();
+    pod = NEXT;
+    kernel(0, "13, pid=2, name=b, Graphics Exception");
+    await pass(10);
+    const both = offered();
+    claims.clear();
+    await pass(10);
+
+    expect([alone, both, offered()]).toEqual([
+      [0, 1, 2, 3],
+      [1, 2, 3],
+      [0, 1, 2, 3],
+    ]);
+    expect(treated).toEqual([`validate ${uuid(0)}`]);
+  });
+
+  it("demand 20: is never blamed on the pod that came after the error", async () => {
     await start();
     claims.set(uuid(0), clock.now());
     kernel(0, "31, pid=1, name=old, MMU Fault", clock.now() - 5_000);
@@ -149,7 +176,7 @@ describe("a sick GPU", () => {
     expect(incident?.podId).toBeUndefined();
   });
 
-  it("that came back from the bus is given again only after a test", async () => {
+  it("demand 4: that came back from the bus is given again only after a test", async () => {
     await start();
     verdict = { result: "failed", message: "Wrong results." };
     gpus.inject(uuid(2), { code: "lost", message: "It is lost.", fence: true });
@@ -164,7 +191,7 @@ describe("a sick GPU", () => {
     expect(offered()).toEqual([0, 1, 2, 3]);
   });
 
-  it("that fails its tests is reset, then the machine boots, and then nothing helps but an operator", async () => {
+  it("demand 21: that fails its tests is reset, then the machine boots, and then nothing helps but an operator", async () => {
     await start();
     verdict = { result: "failed", message: "Wrong results." };
     gpus.inject(uuid(2), { code: "driver-crash", message: "It crashed.", fence: true });
@@ -198,7 +225,7 @@ describe("a sick GPU", () => {
     expect(health.report().fences).toMatchObject([{ code: "xid-79", cure: "reboot" }]);
   });
 
-  it("is cleared by an operator's word, which is kept", async () => {
+  it("demand 4: is cleared by an operator's word, which is kept", async () => {
     await start();
     kernel(1, "61, PMU breakpoint");
     await pass(10);

@@ -236,7 +236,7 @@ describe("what the kernel says of GPUs", () => {
     expect([...XIDS.values()].every(({ action, name }) => action.length > 0 && name.length > 0)).toBe(true);
   });
 
-  it("is read from 176 lines with an Xid: class, GPU and process", () => {
+  it("demand 20: is read from 176 lines with an Xid: class, GPU and process", () => {
     const wrong = XID_LINES.filter(({ code, line, pciAddress, pid }) => {
       const finding = findingOfLine(line, { at: AT });
       const isRight = finding?.code === `xid-${code}` && finding.class === classOf.get(code) && finding.at === AT;
