@@ -47,7 +47,7 @@ describe("a device", () => {
     expect(lines.filter((line) => /power|utilisation|ecc|throttle/.test(line))).toEqual([]);
   });
 
-  it("has one sample for each reason against it, which goes with the reason", () => {
+  it("demand 28: has one sample for each reason against it, which goes with the reason", () => {
     const reasons = [{ code: "lost", message: "It is lost.", fence: true }];
     const sick = accelerator(1, { health: { state: "fenced", reasons } });
 
@@ -104,7 +104,7 @@ describe("a pod", () => {
     expect(lines).toContain(`lium_gpu_power_watts{${GPU1}} 310.5`);
   });
 
-  it("has no series once it holds nothing", () => {
+  it("demand 28: has no series once it holds nothing", () => {
     expect(samples(host([accelerator(1)])).join()).not.toContain("lium_pod");
   });
 });
