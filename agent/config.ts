@@ -34,7 +34,11 @@ export const AgentConfig = z.strictObject({
       port: Port.default(8091),
       /** What validators are told; made of host and port when left out. */
       publicUrl: z.url({ protocol: /^https?$/ }).optional(),
+      /** Of one address, an IPv6 /64 being one, and of one hotkey from all its addresses; a sixth of it may come at once. */
       rateLimitPerMinute: z.int().positive().default(1_500),
+      hotkeyRateLimitPerMinute: z.int().positive().default(3_000),
+      /** Of all callers; one address may have a quarter of them. */
+      maxConnections: z.int().min(4).max(65_536).default(1_024),
       /** A pod must fit into one frame of the link, whatever its request looked like. */
       bodyLimitBytes: z
         .int()

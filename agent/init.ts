@@ -95,8 +95,10 @@ socketPath = ${quoted(socketPath)}
 host = ${quoted(host)}
 port = ${validatorPort}
 ${publicUrl("http", validatorPort)}
-# Requests a minute from one address, and the largest body, before anything else is looked at.
+# Requests a minute from one address and of one hotkey, connections of all, and the largest body.
 rateLimitPerMinute = 1500
+hotkeyRateLimitPerMinute = 3000
+maxConnections = 1024
 bodyLimitBytes = 1048576
 
 # Who is served. Add one block for each validator:

@@ -29,7 +29,7 @@ import { LinkServer, type LinkServerDeps } from "./link/server.ts";
 import { createOperatorServer } from "./operator/server.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
-import { createValidatorServer, VALIDATOR_LIMITS } from "./validator/server.ts";
+import { createValidatorServer, validatorLimits } from "./validator/server.ts";
 
 const CLOSE_DEADLINE_MS = 10_000;
 const PRUNE_EVERY_MS = 60_000;
@@ -147,7 +147,7 @@ interface ValidatorParts {
 
 async function startValidator(base: Base, { fleet, store, hotkey, chain }: ValidatorParts): Promise<string> {
   const { config, log, life, clock } = base;
-  const { host, port: asked, publicUrl, allow, rateLimitPerMinute, bodyLimitBytes } = config.validator;
+  const { host, port: asked, publicUrl, allow } = config.validator;
   if (allow.length === 0 && chain.validators().length === 0) {
     log.warn("no validator is known yet: the chain says who is permitted, or [[validator.allow]] in the configuration");
   }
@@ -156,7 +156,7 @@ async function startValidator(base: Base, { fleet, store, hotkey, chain }: Valid
     hotkey,
     allowed: servedValidators({ allow, deny: config.chain.validators.deny, chain }),
     replay: store,
-    limits: { ...VALIDATOR_LIMITS, bodyBytes: bodyLimitBytes, requestsPerMinute: rateLimitPerMinute },
+    ...validatorLimits(config.validator),
     log,
     clock,
   });

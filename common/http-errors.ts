@@ -14,6 +14,18 @@ export function refusalOf(error: AppError, requestId: string): { status: number;
   return { status, body: { ...body, message: error.message, ...details } };
 }
 
+/** `rate-limited`, for a caller who may come back after this long. */
+export function rateLimited(waitMs: number): AppError {
+  return new AppError("rate-limited", { details: { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) } });
+}
+
+/** Seconds, for the Retry-After header of `rate-limited`. */
+export function retryAfterOf({ code, details }: AppError): number | undefined {
+  if (code !== "rate-limited") return undefined;
+  const { retryAfterSeconds } = details;
+  return typeof retryAfterSeconds === "number" ? retryAfterSeconds : 1;
+}
+
 /** What the other side refused, under its own code; one that we do not know, or no refusal of ours at all, is `internal`. */
 export function errorFromRefusal(status: number, body: unknown): AppError {
   const refusal = ErrorBody.safeParse(body);

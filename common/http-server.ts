@@ -1,32 +1,38 @@
 /**
- * An HTTP server from a route table. The order is the same for every request: limits of size, rate and time; who is
- * calling, by the bytes as they came; only then what is asked; the handler last. The one file that imports Fastify.
+ * An HTTP server from a route table. The order is the same for every request: its size; what its head alone tells of who is
+ * calling; how many that address sent; only then the body, who is calling by the bytes as they came, what is asked; the
+ * handler last. The one file that imports Fastify.
  */
 import { randomUUID } from "node:crypto";
-import type { ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-import rateLimit from "@fastify/rate-limit";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 
 import { AppError, ERRORS } from "../protocol/errors.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from "../protocol/route.ts";
+import { networkOf } from "./address-network.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { judgeFailure, refusalOf, translateFailure } from "./http-errors.ts";
+import { capConnections } from "./connection-cap.ts";
+import { judgeFailure, rateLimited, refusalOf, retryAfterOf, translateFailure } from "./http-errors.ts";
 import { readInput } from "./http-input.ts";
+import { answerNoRequest, dropStalled, isStream } from "./http-sockets.ts";
 import { type ListenOn, listenOn } from "./listen.ts";
 import type { Logger } from "./logger.ts";
 import { afterFirst, NDJSON, toLines } from "./ndjson.ts";
+import { Buckets, type Rate } from "./token-bucket.ts";
 
-/** A request before anybody has looked into it. */
-export interface RawRequest {
+/** A request before its body is read. */
+export interface RequestHead {
   readonly method: string;
   /** As sent on the wire, with the query. */
   readonly target: string;
   /** Every value that was sent under each name; names in lower case. */
   readonly headers: Readonly<Record<string, string[] | undefined>>;
+}
+
+/** A request before anybody has looked into it. */
+export interface RawRequest extends RequestHead {
   readonly body: Uint8Array;
 }
 
@@ -55,8 +61,8 @@ export type Handlers<T extends TableOf<T>, Caller> = {
 
 export interface HttpLimits {
   readonly bodyBytes: number;
-  /** How many a minute one address may send, answered or not; no limit when left out, as on a unix socket. */
-  readonly requestsPerMinute?: number;
+  /** How many one address may send whose head is right; an IPv6 /64 is one. No limit when left out, as on a unix socket. */
+  readonly perAddress?: Rate;
   /** How long a request's head, and the whole of it, may take to arrive. */
   readonly headMs: number;
   readonly arrivalMs: number;
@@ -65,6 +71,7 @@ export interface HttpLimits {
   /** How long the reader of a stream may take nothing of what waits for it; it is dropped before twice that. */
   readonly unreadMs: number;
   readonly connections: number;
+  readonly connectionsPerAddress: number;
 }
 
 export const DEFAULT_LIMITS: HttpLimits = {
@@ -74,11 +81,14 @@ export const DEFAULT_LIMITS: HttpLimits = {
   answerMs: 90_000,
   unreadMs: 15_000,
   connections: 1_024,
+  connectionsPerAddress: 256,
 };
 
 export interface HttpServerOptions<T extends TableOf<T>, Caller> {
   readonly routes: T;
   readonly handlers: Handlers<T, Caller>;
+  /** What the head of a request to a signed route tells already, before its body is read. What it throws is the answer. */
+  readonly admit?: (head: RequestHead) => void;
   /** Who is calling. What it throws is the answer, and nothing behind it has run. */
   readonly authenticate: (request: RawRequest) => Caller | Promise<Caller>;
   readonly limits: HttpLimits;
@@ -107,6 +117,9 @@ declare module "fastify" {
   interface FastifyRequest {
     receivedAtMs: number;
   }
+  interface FastifyContextConfig {
+    isSigned?: boolean;
+  }
 }
 
 /** What the functions below share. */
@@ -121,17 +134,17 @@ interface Context {
 export async function createHttpServer<T extends TableOf<T>, Caller>(
   options: HttpServerOptions<T, Caller>,
 ): Promise<HttpServer> {
-  const { routes, handlers, authenticate, limits, documents = {} } = options;
+  const { routes, handlers, authenticate, admit, limits, documents = {} } = options;
   const context: Context = { limits, log: options.log, clock: options.clock ?? systemClock(), live: new Set() };
   const app = createApp(context);
-  await limitRate(app, limits);
+  checkHeads(app, context, admit);
   for (const name in routes) {
     const route = routes[name];
     const handler = handlers[name];
     addRoute(app, context, route, async (request, signal) => {
-      const { method, params, query, raw, receivedAtMs } = request;
+      const { params, query, receivedAtMs } = request;
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-      const caller = await authenticate({ method, target: raw.url ?? "", headers: raw.headersDistinct, body });
+      const caller = await authenticate({ ...headOf(request), body });
       return handler({ ...readInput(route, { params, query, body }), caller, receivedAtMs, signal });
     });
   }
@@ -152,6 +165,7 @@ function createApp({ limits, log, clock }: Context): FastifyInstance {
     clientErrorHandler: answerNoRequest,
   });
   app.server.maxConnections = limits.connections;
+  capConnections(app.server, limits.connectionsPerAddress);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   app.decorateRequest("receivedAtMs", 0);
@@ -165,19 +179,24 @@ function createApp({ limits, log, clock }: Context): FastifyInstance {
   return app;
 }
 
-/** Before anything of the body is read, and for paths that do not exist as well. */
-async function limitRate(app: FastifyInstance, { requestsPerMinute }: HttpLimits): Promise<void> {
-  if (requestsPerMinute === undefined) return;
-  const headers = { "x-ratelimit-limit": false, "x-ratelimit-remaining": false, "x-ratelimit-reset": false };
-  await app.register(rateLimit, {
-    global: false,
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    addHeaders: headers,
-    addHeadersOnExceeding: headers,
-    errorResponseBuilder: () => new AppError("rate-limited"),
+/** Before anything of the body is read; addresses are counted for paths that do not exist as well. */
+function checkHeads(
+  app: FastifyInstance,
+  { limits: { bodyBytes, perAddress }, clock }: Context,
+  admit: (head: RequestHead) => void = () => undefined,
+): void {
+  const buckets = perAddress === undefined ? undefined : new Buckets(perAddress);
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (Number(request.headers["content-length"] ?? 0) > bodyBytes) throw new AppError("body-too-large");
+    if (request.routeOptions.config.isSigned === true) admit(headOf(request));
+    const waitMs = buckets?.take(networkOf(request.ip), clock.monotonic()) ?? 0;
+    if (waitMs > 0) throw rateLimited(waitMs);
+    done();
   });
-  app.addHook("onRequest", app.rateLimit());
+}
+
+function headOf({ method, raw }: FastifyRequest): RequestHead {
+  return { method, target: raw.url ?? "", headers: raw.headersDistinct };
 }
 
 /** From a request to what the handler gave. */
@@ -186,6 +205,7 @@ type Work = (request: FastifyRequest, signal: AbortSignal) => Promise<unknown>;
 function addRoute(app: FastifyInstance, context: Context, route: Route, work: Work): void {
   app.route({
     method: route.method,
+    config: { isSigned: route.auth === "signed" },
     url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
     handler: async (request, reply) => {
       const over = new AbortController();
@@ -247,33 +267,11 @@ async function sendLines({ request, reply, route, answer, judge, signal, context
   return reply;
 }
 
-/** Ends the connection of a reader that took nothing between two looks although something waited. */
-async function dropStalled(
-  response: ServerResponse,
-  { clock, everyMs, signal }: { clock: Clock; everyMs: number; signal: AbortSignal },
-): Promise<void> {
-  for (let before = -1; ;) {
-    // The sleep rejects once the answer is over, one way or the other.
-    if (
-      await clock.sleep(everyMs, signal).then(
-        () => false,
-        () => true,
-      )
-    )
-      return;
-    const sent = response.socket?.bytesWritten ?? 0;
-    if (response.writableNeedDrain && sent === before) return void response.destroy();
-    before = sent;
-  }
-}
-
-function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
-}
-
 function refuse(error: AppError, request: FastifyRequest, reply: FastifyReply, log: Logger): FastifyReply {
   logFailure(error, request, log);
   const { status, body } = refusalOf(error, request.id);
+  const retryAfter = retryAfterOf(error);
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   return reply.code(status).send(body);
 }
 
@@ -281,15 +279,6 @@ function logFailure(error: AppError, request: FastifyRequest, log: Logger): void
   const { id: requestId, method, ip } = request;
   const level = error.code === "internal" ? "error" : ERRORS[error.code].status >= 500 ? "warn" : "debug";
   log[level]("request refused", { requestId, method, path: request.routeOptions.url, from: ip, error });
-}
-
-/** Bytes that are no HTTP request, or one that took too long to arrive. */
-function answerNoRequest(error: { code: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const { status, body } = refusalOf(new AppError("invalid-request", { message: "This is no request." }), randomUUID());
-  const text = JSON.stringify(body);
-  const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json\r\nConnection: close`;
-  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 async function close(app: FastifyInstance, { live }: Context): Promise<void> {

@@ -117,31 +117,44 @@ export function checkFreshness(nonce: bigint, nowMs: number, window: FreshnessWi
   }
 }
 
-export interface VerifyOptions {
+export interface HeadOptions {
   readonly headers: RequestHeaders;
-  readonly method: string;
-  readonly target: string;
-  readonly body: Uint8Array;
   /** Our own hotkey. */
   readonly receiver: string;
   readonly nowMs: number;
   readonly window: FreshnessWindow;
   /** What we hold for a hotkey, from configuration or chain; undefined for a stranger. */
   readonly schemeOf: (hotkey: Hotkey) => SignatureScheme | undefined;
+}
+
+/** What costs next to nothing: shape, receiver, freshness, stranger, scheme. Throws the `auth-` error of the first that fails. */
+export function checkHead(options: HeadOptions): BtauthHeaders {
+  const parsed = parseHeaders(options.headers);
+  const { hotkey, receiver, nonce, scheme } = parsed;
+  checkReceiver(receiver, options.receiver);
+  checkFreshness(nonce, options.nowMs, options.window);
+  const held = options.schemeOf(hotkey);
+  if (held === undefined) throw new AppError("auth-hotkey-not-allowed");
+  if (held !== scheme) throw new AppError("auth-scheme-refused", { message: `This hotkey signs with ${held} here.` });
+  return parsed;
+}
+
+export interface VerifyOptions extends HeadOptions {
+  readonly method: string;
+  readonly target: string;
+  readonly body: Uint8Array;
+  /** Asked once the head is right; what it throws is the refusal, and saves the check of the signature. */
+  readonly before?: (claim: { readonly hotkey: Hotkey; readonly nonce: bigint }) => void;
   readonly verify: (scheme: SignatureScheme, bytes: Uint8Array, signature: Uint8Array, hotkey: Hotkey) => boolean;
 }
 
 /**
- * Shape, stranger, scheme, receiver, freshness, and only then the signature, which alone is expensive.
- * Throws the `auth-` error of the first check that fails. The caller still refuses a (hotkey, nonce) that it saw before.
+ * The head, and only then the signature, which alone is expensive. Throws the `auth-` error of the first check that fails.
+ * The caller still refuses a (hotkey, nonce) that it saw before.
  */
 export function verifyRequest(options: VerifyOptions): { hotkey: Hotkey; nonce: bigint } {
-  const { hotkey, receiver, nonce, scheme, signature } = parseHeaders(options.headers);
-  const held = options.schemeOf(hotkey);
-  if (held === undefined) throw new AppError("auth-hotkey-not-allowed");
-  if (held !== scheme) throw new AppError("auth-scheme-refused", { message: `This hotkey signs with ${held} here.` });
-  checkReceiver(receiver, options.receiver);
-  checkFreshness(nonce, options.nowMs, options.window);
+  const { hotkey, receiver, nonce, scheme, signature } = checkHead(options);
+  options.before?.({ hotkey, nonce });
   const { method, target, body } = options;
   const bytes = canonicalBytes({ scheme, method, target, body, nonce, sender: hotkey, receiver });
   if (!options.verify(scheme, bytes, signature, hotkey)) throw new AppError("auth-bad-signature");

@@ -6,6 +6,8 @@ import { AppError } from "../../protocol/errors.ts";
 import type { Hotkey } from "../../protocol/ids.ts";
 
 export interface ReplayStore {
+  /** Whether this nonce of this hotkey was remembered and may still pass as fresh. */
+  knows(hotkey: Hotkey, nonce: bigint): boolean;
   /**
    * Whether this nonce of this hotkey is new; from then on it is not, until `expiresAtMs` (since the epoch).
    * Of two calls at once only one is told that it is new.
@@ -29,13 +31,18 @@ export function createReplayStore(clock: Clock, capacity = 100_000): ReplayStore
   }
 
   return {
+    knows: (hotkey, nonce) => seen.has(keyOf(hotkey, nonce)),
     remember: async (hotkey, nonce, expiresAtMs) => {
       dropExpired();
-      const key = `${hotkey} ${nonce}`;
+      const key = keyOf(hotkey, nonce);
       if (seen.has(key)) return false;
       if (seen.size >= capacity) throw new AppError("rate-limited");
       seen.set(key, expiresAtMs);
       return true;
     },
   };
+}
+
+function keyOf(hotkey: Hotkey, nonce: bigint): string {
+  return `${hotkey} ${nonce}`;
 }

@@ -5,9 +5,11 @@ import type { Clock } from "../../common/clock.ts";
 import { initHotkeys } from "../../common/hotkey.ts";
 import { createHttpServer, DEFAULT_LIMITS, type HttpLimits, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
+import type { Rate } from "../../common/token-bucket.ts";
 import { VERSION } from "../../common/version.ts";
 import { openApiDocument } from "../../protocol/openapi.ts";
 import { healthApi, validatorApi } from "../../protocol/validator-api.ts";
+import type { AgentConfig } from "../config.ts";
 import type { UseCases } from "../fleet/use-cases.ts";
 import { type AuthOptions, createAuthenticator } from "./auth.ts";
 import { validatorHandlers } from "./routes.ts";
@@ -20,8 +22,29 @@ export interface ValidatorServerOptions extends Omit<AuthOptions, "clock"> {
   readonly limits?: HttpLimits;
 }
 
-/** A signature costs about 2 ms to check, so one address can take at most a twentieth of a core. */
-export const VALIDATOR_LIMITS: HttpLimits = { ...DEFAULT_LIMITS, requestsPerMinute: 1_500 };
+/** A signature costs between 0.3 and 2 ms to check, so one address can take at most a twentieth of a core. */
+export const VALIDATOR_LIMITS: HttpLimits = { ...DEFAULT_LIMITS, perAddress: { perSecond: 25, burst: 250 } };
+
+/** As the operator configures them; a burst is what comes in ten seconds. */
+export function validatorLimits(
+  config: AgentConfig["validator"],
+): Required<Pick<ValidatorServerOptions, "limits" | "perHotkey">> {
+  const { bodyLimitBytes, rateLimitPerMinute, hotkeyRateLimitPerMinute, maxConnections } = config;
+  return {
+    limits: {
+      ...VALIDATOR_LIMITS,
+      bodyBytes: bodyLimitBytes,
+      perAddress: rateOf(rateLimitPerMinute),
+      connections: maxConnections,
+      connectionsPerAddress: Math.ceil(maxConnections / 4),
+    },
+    perHotkey: rateOf(hotkeyRateLimitPerMinute),
+  };
+}
+
+function rateOf(perMinute: number): Rate {
+  return { perSecond: perMinute / 60, burst: Math.max(1, perMinute / 6) };
+}
 
 export async function createValidatorServer(options: ValidatorServerOptions): Promise<HttpServer> {
   const { useCases, hotkey, log, clock, limits = VALIDATOR_LIMITS } = options;
@@ -29,7 +52,7 @@ export async function createValidatorServer(options: ValidatorServerOptions): Pr
   return createHttpServer({
     routes: validatorApi,
     handlers: validatorHandlers(useCases),
-    authenticate: createAuthenticator(options),
+    ...createAuthenticator(options),
     limits,
     log: log.child({ part: "validator" }),
     clock,

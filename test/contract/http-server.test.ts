@@ -1,10 +1,27 @@
 /** The order of checks, limits and refusals, over real connections. */
+import { once } from "node:events";
+
 import { describe, expect, it } from "vitest";
 
 import { DEFAULT_LIMITS } from "../../common/http-server.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { post, type SmallServerOptions, startSmallServer, talk } from "../support/small-server.ts";
+import { connect, post, smallApi, type SmallServerOptions, startSmallServer, talk } from "../support/small-server.ts";
+
+/** A route that is signed, and whose every head is refused. */
+function signedDouble() {
+  const heads: string[] = [];
+  const routes = { ...smallApi, double: { ...smallApi.double, auth: "signed" as const } };
+  const admit: SmallServerOptions["admit"] = ({ method, target }) => {
+    heads.push(`${method} ${target}`);
+    throw new AppError("auth-stale");
+  };
+  return { routes: routes as unknown as SmallServerOptions["routes"], heads, admit };
+}
+
+function fail(): never {
+  throw new AppError("internal", { message: "not this far" });
+}
 
 describe("a request", () => {
   it("reaches its handler with parameters, query and body read by the schemas", async () => {
@@ -112,6 +129,32 @@ describe("authentication", () => {
   });
 });
 
+describe("the head of a request", () => {
+  it("is looked at before the body is read, on signed routes alone", async () => {
+    const { routes, heads, admit } = signedDouble();
+    const { url } = await startSmallServer({ routes, admit, authenticate: () => fail() });
+    const port = Number(new URL(url).port);
+
+    const answer = await talk(port, "POST /double/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(heads).toEqual(["POST /double/a"]);
+    expect((await fetch(`${url}/count`)).status).toBe(500);
+    expect(heads).toHaveLength(1);
+  });
+
+  it("that is refused, or too large a body, is not counted against the address", async () => {
+    const { routes, admit } = signedDouble();
+    const limits = { ...DEFAULT_LIMITS, bodyBytes: 100, perAddress: { perSecond: 0.05, burst: 1 } };
+    const { url } = await startSmallServer({ routes, admit, limits });
+    await post(`${url}/double/a`, "{}");
+    await post(`${url}/double/a`, "x".repeat(101));
+
+    expect((await fetch(`${url}/count`)).status).toBe(200);
+    expect((await fetch(`${url}/count`)).status).toBe(429);
+  });
+});
+
 describe("a limit", () => {
   it("of size refuses a body that is too large, announced or not, and asks nobody who sent it", async () => {
     let asked = 0;
@@ -135,7 +178,7 @@ describe("a limit", () => {
   it("of rate counts one address over all paths, says when to come back, and lets nothing through", async () => {
     let asked = 0;
     const { url } = await startSmallServer({
-      limits: { ...DEFAULT_LIMITS, requestsPerMinute: 3 },
+      limits: { ...DEFAULT_LIMITS, perAddress: { perSecond: 0.05, burst: 3 } },
       authenticate: () => String((asked += 1)),
     });
     await post(`${url}/double/a`, '{"n":1}');
@@ -149,6 +192,17 @@ describe("a limit", () => {
       expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     }
     expect(asked).toBe(2);
+  });
+
+  it("of connections is one for each address, and a connection that ends makes room", async () => {
+    const { url, port } = await startSmallServer({ limits: { ...DEFAULT_LIMITS, connectionsPerAddress: 1 } });
+    const held = connect(port, "POST /double/a HTTP/1.1\r\n");
+    await once(held, "connect");
+
+    await expect(post(`${url}/double/a`, '{"n":1}')).rejects.toThrow("fetch failed");
+
+    held.destroy();
+    await expect.poll(() => post(`${url}/double/a`, '{"n":1}').catch(() => undefined)).toMatchObject({ status: 200 });
   });
 
   it("of time answers for a handler that takes too long, and tells it", async () => {

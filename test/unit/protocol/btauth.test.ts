@@ -20,7 +20,7 @@ import {
   type VerifyOptions,
   verifyRequest,
 } from "../../../protocol/btauth.ts";
-import { AppError } from "../../../protocol/errors.ts";
+import { AppError, type ErrorCode } from "../../../protocol/errors.ts";
 
 const ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const ALICE_ED25519 = "5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu";
@@ -70,6 +70,10 @@ function codeOf(work: () => unknown): string {
     throw error;
   }
   return "accepted";
+}
+
+function raise(code: ErrorCode): never {
+  throw new AppError(code);
 }
 
 describe("the bytes", () => {
@@ -257,10 +261,11 @@ describe("a whole request", () => {
   test("is refused for the first thing that is wrong, in the order of the standard", () => {
     const wrong: Partial<VerifyOptions>[] = [
       { headers: {} },
-      { schemeOf: () => undefined },
-      { schemeOf: () => "ed25519" },
       { receiver: ALICE },
       { nowMs: NOW_MS + 60_000 },
+      { schemeOf: () => undefined },
+      { schemeOf: () => "ed25519" },
+      { before: () => raise("auth-replayed") },
       { verify: () => false },
     ];
 
@@ -270,10 +275,11 @@ describe("a whole request", () => {
 
     expect(codes).toEqual([
       "auth-malformed",
-      "auth-hotkey-not-allowed",
-      "auth-scheme-refused",
       "auth-wrong-receiver",
       "auth-stale",
+      "auth-hotkey-not-allowed",
+      "auth-scheme-refused",
+      "auth-replayed",
       "auth-bad-signature",
     ]);
   });

@@ -24,6 +24,15 @@ describe("the replay store", () => {
     expect(await Promise.all(asked)).toEqual([true, false, true, true]);
   });
 
+  it("says whether it knows a nonce, without remembering it", async () => {
+    const clock = new FakeClock();
+    const replay = createReplayStore(clock);
+
+    expect(replay.knows(ALICE, 7n)).toBe(false);
+    await replay.remember(ALICE, 7n, clock.now() + 12_000);
+    expect([replay.knows(ALICE, 7n), replay.knows(BOB, 7n), replay.knows(ALICE, 8n)]).toEqual([true, false, false]);
+  });
+
   it("tells nonces apart that are the same as a floating-point number", async () => {
     const { remember } = store();
 
