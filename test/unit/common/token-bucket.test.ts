@@ -61,7 +61,7 @@ describe("a bucket", () => {
         const last = Math.max(...times);
         const waitMs = buckets.look("a", last);
 
-        if (waitMs > 1) expect(buckets.look("a", last + waitMs - 1)).toBeGreaterThan(0);
+        expect(waitMs <= 1 || buckets.look("a", last + waitMs - 1) > 0).toBe(true);
         expect(buckets.take("a", last + waitMs)).toBe(0);
       }),
     );
