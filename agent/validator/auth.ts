@@ -30,7 +30,7 @@ export interface AuthOptions {
   readonly window?: FreshnessWindow;
   /** How many requests of one hotkey are carried out, whatever their addresses; no limit when left out. */
   readonly perHotkey?: Rate;
-  readonly replay: Pick<ReplayStore, "remember">;
+  readonly replay: ReplayStore;
   readonly clock: Clock;
 }
 

@@ -6,8 +6,6 @@ import { AppError } from "../../protocol/errors.ts";
 import type { Hotkey } from "../../protocol/ids.ts";
 
 export interface ReplayStore {
-  /** Whether this nonce of this hotkey was remembered and may still pass as fresh. */
-  knows(hotkey: Hotkey, nonce: bigint): boolean;
   /**
    * Whether this nonce of this hotkey is new; from then on it is not, until `expiresAtMs` (since the epoch).
    * Of two calls at once only one is told that it is new.
@@ -15,10 +13,15 @@ export interface ReplayStore {
   remember(hotkey: Hotkey, nonce: bigint, expiresAtMs: number): Promise<boolean>;
 }
 
+export interface RecentNonces extends ReplayStore {
+  /** Whether this nonce of this hotkey was remembered and may still pass as fresh. */
+  knows(hotkey: Hotkey, nonce: bigint): boolean;
+}
+
 /**
  * In memory: a restart forgets. It never forgets a live nonce to make room; when it is full it throws `rate-limited`.
  */
-export function createReplayStore(clock: Clock, capacity = 100_000): ReplayStore {
+export function createReplayStore(clock: Clock, capacity = 100_000): RecentNonces {
   const seen = new Map<string, number>();
 
   function dropExpired(): void {
