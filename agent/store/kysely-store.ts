@@ -7,6 +7,7 @@ import { readKnown } from "../../common/lenient.ts";
 import type { OpeningReport } from "../../common/sqlite/stored.ts";
 import type { PodId } from "../../protocol/ids.ts";
 import { PodEvent } from "../../protocol/pod.ts";
+import { Gathered } from "./gathered.ts";
 import type { HostRecord, PodRecord } from "./records.ts";
 import { hostOf, hostRow, podOf, podRow } from "./rows.ts";
 import type { Tables } from "./schema.ts";
@@ -14,6 +15,7 @@ import type { AuditEntry, Changes, JoinTokenRecord, NewEvent, Store, Stored } fr
 
 export class KyselyStore implements Store {
   readonly #db: Kysely<Tables>;
+  readonly #nonces = new Gathered((rows: readonly Tables["nonces"][]) => this.#addNonces(rows));
 
   /** What had to be done to the database when it was opened. */
   readonly opening: OpeningReport;
@@ -93,13 +95,24 @@ export class KyselyStore implements Store {
     });
   }
 
-  async remember(hotkey: string, nonce: bigint, expiresAtMs: number): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await this.#db
-      .insertInto("nonces")
-      .values({ hotkey, nonce: nonce.toString(), expires_at_ms: expiresAtMs })
-      .onConflict((conflict) => conflict.columns(["hotkey", "nonce"]).doNothing())
-      .executeTakeFirstOrThrow();
-    return numInsertedOrUpdatedRows === 1n;
+  remember(hotkey: string, nonce: bigint, expiresAtMs: number): Promise<boolean> {
+    return this.#nonces.ask({ hotkey, nonce: nonce.toString(), expires_at_ms: expiresAtMs });
+  }
+
+  /** In one step, so that many cost one wait for the disk. */
+  #addNonces(rows: readonly Tables["nonces"][]): Promise<boolean[]> {
+    return this.#db.transaction().execute(async (step) => {
+      const areNew: boolean[] = [];
+      for (const row of rows) {
+        const { numInsertedOrUpdatedRows } = await step
+          .insertInto("nonces")
+          .values(row)
+          .onConflict((conflict) => conflict.columns(["hotkey", "nonce"]).doNothing())
+          .executeTakeFirstOrThrow();
+        areNew.push(numInsertedOrUpdatedRows === 1n);
+      }
+      return areNew;
+    });
   }
 
   async readAudit(limit: number): Promise<AuditEntry[]> {
