@@ -10,6 +10,7 @@ import { measureIdle } from "./idle.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRecovery } from "./recovery.ts";
 import { measureTelemetry } from "./telemetry.ts";
+import { measureValidatorLoad } from "./validator-load.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   "pod-start": measurePodStart,
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   challenge: measureChallenge,
   recovery: measureRecovery,
   telemetry: measureTelemetry,
+  "validator-load": measureValidatorLoad,
 };
 
 const [name = ""] = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
