@@ -26,6 +26,7 @@ import { GpuReports } from "./gpus/gpu-reports.ts";
 import { type Certificate, loadCertificate } from "./link/certificate.ts";
 import { invite } from "./link/enrolment.ts";
 import { LinkServer, type LinkServerDeps } from "./link/server.ts";
+import { createLium } from "./lium/start.ts";
 import { createOperatorServer } from "./operator/server.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -151,10 +152,23 @@ async function startValidator(base: Base, { fleet, store, hotkey, chain }: Valid
   if (allow.length === 0 && chain.validators().length === 0) {
     log.warn("no validator is known yet: the chain says who is permitted, or [[validator.allow]] in the configuration");
   }
+  const allowed = servedValidators({ allow, deny: config.chain.validators.deny, chain });
+  const lium = config.lium.enabled
+    ? createLium({
+        config: config.lium,
+        hotkey,
+        allowed,
+        useCases: fleet,
+        store,
+        clock,
+        log: log.child({ part: "lium" }),
+      })
+    : undefined;
   const server = await createValidatorServer({
     useCases: fleet,
     hotkey,
-    allowed: servedValidators({ allow, deny: config.chain.validators.deny, chain }),
+    allowed,
+    more: lium?.rest ?? [],
     replay: store,
     ...validatorLimits(config.validator),
     log,
@@ -162,6 +176,8 @@ async function startValidator(base: Base, { fleet, store, hotkey, chain }: Valid
   });
   const port = await server.listen({ host, port: asked });
   life.add("validator", () => server.close());
+  const gateway = lium?.attach(server);
+  if (gateway !== undefined) life.add("lium", () => gateway.close());
   const url = publicUrl ?? urlOf("http", { host, port });
   log.info("listening for validators", { host, port, url });
   return url;

@@ -4,7 +4,8 @@
  * handler last. The one file that imports Fastify.
  */
 import { randomUUID } from "node:crypto";
-import { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -16,11 +17,12 @@ import { type Clock, systemClock } from "./clock.ts";
 import { capConnections } from "./connection-cap.ts";
 import { judgeFailure, rateLimited, refusalOf, retryAfterOf, translateFailure } from "./http-errors.ts";
 import { readInput } from "./http-input.ts";
+import type { HttpLimits } from "./http-limits.ts";
 import { answerNoRequest, dropStalled, isStream } from "./http-sockets.ts";
 import { type ListenOn, listenOn } from "./listen.ts";
 import type { Logger } from "./logger.ts";
 import { afterFirst, NDJSON, toLines } from "./ndjson.ts";
-import { Buckets, type Rate } from "./token-bucket.ts";
+import { Buckets } from "./token-bucket.ts";
 
 /** A request before its body is read. */
 export interface RequestHead {
@@ -59,38 +61,19 @@ export type Handlers<T extends TableOf<T>, Caller> = {
   readonly [Name in keyof T]: (request: HttpRequest<T[Name], Caller>) => Answer<T[Name]>;
 };
 
-export interface HttpLimits {
-  readonly bodyBytes: number;
-  /** How many one address may send whose head is right; an IPv6 /64 is one. No limit when left out, as on a unix socket. */
-  readonly perAddress?: Rate;
-  /** How long a request's head, and the whole of it, may take to arrive. */
-  readonly headMs: number;
-  readonly arrivalMs: number;
-  /** How long a `json` answer may take. */
-  readonly answerMs: number;
-  /** How long the reader of a stream may take nothing of what waits for it; it is dropped before twice that. */
-  readonly unreadMs: number;
-  readonly connections: number;
-  readonly connectionsPerAddress: number;
-}
-
-export const DEFAULT_LIMITS: HttpLimits = {
-  bodyBytes: 2 ** 20,
-  headMs: 10_000,
-  arrivalMs: 30_000,
-  answerMs: 90_000,
-  unreadMs: 15_000,
-  connections: 1_024,
-  connectionsPerAddress: 256,
-};
-
-export interface HttpServerOptions<T extends TableOf<T>, Caller> {
+/** Routes that know their callers in the same way. */
+export interface RouteTable<T extends TableOf<T>, Caller> {
   readonly routes: T;
   readonly handlers: Handlers<T, Caller>;
   /** What the head of a request to a signed route tells already, before its body is read. What it throws is the answer. */
   readonly admit?: (head: RequestHead) => void;
   /** Who is calling. What it throws is the answer, and nothing behind it has run. */
   readonly authenticate: (request: RawRequest) => Caller | Promise<Caller>;
+}
+
+export interface HttpServerOptions<T extends TableOf<T>, Caller> extends RouteTable<T, Caller> {
+  /** Of other tables, whose callers are known in other ways. */
+  readonly more?: readonly BoundRoute[];
   readonly limits: HttpLimits;
   readonly log: Logger;
   /** JSON that anybody may read, by path. */
@@ -99,6 +82,8 @@ export interface HttpServerOptions<T extends TableOf<T>, Caller> {
 }
 
 export interface HttpServer {
+  /** Hears of requests for another protocol, which are answered by nobody else. */
+  onUpgrade(listener: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): void;
   /**
    * Resolves to the port, or 0 for a unix socket. Throws `already-exists` when somebody else listens there.
    * A unix socket's file is removed on close.
@@ -118,7 +103,7 @@ declare module "fastify" {
     receivedAtMs: number;
   }
   interface FastifyContextConfig {
-    isSigned?: boolean;
+    admit?: ((head: RequestHead) => void) | undefined;
   }
 }
 
@@ -134,23 +119,41 @@ interface Context {
 export async function createHttpServer<T extends TableOf<T>, Caller>(
   options: HttpServerOptions<T, Caller>,
 ): Promise<HttpServer> {
-  const { routes, handlers, authenticate, admit, limits, documents = {} } = options;
+  const { limits, more = [], documents = {} } = options;
   const context: Context = { limits, log: options.log, clock: options.clock ?? systemClock(), live: new Set() };
   const app = createApp(context);
-  checkHeads(app, context, admit);
+  checkHeads(app, context);
+  for (const bound of [...boundRoutes(options), ...more]) addRoute(app, context, bound);
+  for (const [path, document] of Object.entries(documents)) app.get(path, () => document);
+  await app.ready();
+  return {
+    listen: (on) => listenOn(app.server, on),
+    onUpgrade: (listener) => void app.server.on("upgrade", listener),
+    close: () => close(app, context),
+  };
+}
+
+/** A route with its handler behind who may call it. */
+export interface BoundRoute {
+  readonly route: Route;
+  readonly admit: ((head: RequestHead) => void) | undefined;
+  readonly work: Work;
+}
+
+export function boundRoutes<T extends TableOf<T>, Caller>(table: RouteTable<T, Caller>): BoundRoute[] {
+  const { routes, handlers, authenticate, admit } = table;
+  const bound: BoundRoute[] = [];
   for (const name in routes) {
-    const route = routes[name];
-    const handler = handlers[name];
-    addRoute(app, context, route, async (request, signal) => {
+    const [route, handler] = [routes[name], handlers[name]];
+    const work: Work = async (request, signal) => {
       const { params, query, receivedAtMs } = request;
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const caller = await authenticate({ ...headOf(request), body });
       return handler({ ...readInput(route, { params, query, body }), caller, receivedAtMs, signal });
-    });
+    };
+    bound.push({ route, admit: route.auth === "signed" ? admit : undefined, work });
   }
-  for (const [path, document] of Object.entries(documents)) app.get(path, () => document);
-  await app.ready();
-  return { listen: (on) => listenOn(app.server, on), close: () => close(app, context) };
+  return bound;
 }
 
 function createApp({ limits, log, clock }: Context): FastifyInstance {
@@ -180,15 +183,11 @@ function createApp({ limits, log, clock }: Context): FastifyInstance {
 }
 
 /** Before anything of the body is read; addresses are counted for paths that do not exist as well. */
-function checkHeads(
-  app: FastifyInstance,
-  { limits: { bodyBytes, perAddress }, clock }: Context,
-  admit: (head: RequestHead) => void = () => undefined,
-): void {
+function checkHeads(app: FastifyInstance, { limits: { bodyBytes, perAddress }, clock }: Context): void {
   const buckets = perAddress === undefined ? undefined : new Buckets(perAddress);
   app.addHook("onRequest", (request, _reply, done) => {
     if (Number(request.headers["content-length"] ?? 0) > bodyBytes) throw new AppError("body-too-large");
-    if (request.routeOptions.config.isSigned === true) admit(headOf(request));
+    request.routeOptions.config.admit?.(headOf(request));
     const waitMs = buckets?.take(networkOf(request.ip), clock.monotonic()) ?? 0;
     if (waitMs > 0) throw rateLimited(waitMs);
     done();
@@ -202,10 +201,10 @@ function headOf({ method, raw }: FastifyRequest): RequestHead {
 /** From a request to what the handler gave. */
 type Work = (request: FastifyRequest, signal: AbortSignal) => Promise<unknown>;
 
-function addRoute(app: FastifyInstance, context: Context, route: Route, work: Work): void {
+function addRoute(app: FastifyInstance, context: Context, { route, admit, work }: BoundRoute): void {
   app.route({
     method: route.method,
-    config: { isSigned: route.auth === "signed" },
+    config: { admit },
     url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
     handler: async (request, reply) => {
       const over = new AbortController();

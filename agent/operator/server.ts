@@ -2,7 +2,8 @@
  * The listener for the operator, on a unix socket: the file's permissions are the authentication.
  */
 import type { Clock } from "../../common/clock.ts";
-import { createHttpServer, DEFAULT_LIMITS, type HttpServer } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
+import { createHttpServer, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
 import { chainApi } from "../../protocol/operator-chain.ts";

@@ -3,7 +3,8 @@
  */
 import type { Clock } from "../../common/clock.ts";
 import { initHotkeys } from "../../common/hotkey.ts";
-import { createHttpServer, DEFAULT_LIMITS, type HttpLimits, type HttpServer } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS, type HttpLimits } from "../../common/http-limits.ts";
+import { type BoundRoute, createHttpServer, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
 import type { Rate } from "../../common/token-bucket.ts";
 import { VERSION } from "../../common/version.ts";
@@ -20,6 +21,8 @@ export interface ValidatorServerOptions extends Omit<AuthOptions, "clock"> {
   readonly clock: Clock;
   /** VALIDATOR_LIMITS when left out. */
   readonly limits?: HttpLimits;
+  /** Routes of others on the same listener. */
+  readonly more?: readonly BoundRoute[];
 }
 
 /** A signature costs between 0.3 and 2 ms to check, so one address can take at most a twentieth of a core. */
@@ -54,6 +57,7 @@ export async function createValidatorServer(options: ValidatorServerOptions): Pr
     handlers: validatorHandlers(useCases),
     ...createAuthenticator(options),
     limits,
+    more: options.more ?? [],
     log: log.child({ part: "validator" }),
     clock,
     documents: { "/openapi.json": validatorDocument(), [healthApi.health.path]: { hotkey, version: VERSION } },

@@ -2,7 +2,8 @@
  * The listener for this host's operator, on a unix socket: the file's permissions are the authentication.
  */
 import type { Clock } from "../../common/clock.ts";
-import { createHttpServer, DEFAULT_LIMITS, type Handlers, type HttpServer } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
+import { createHttpServer, type Handlers, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
 import { hostApi } from "../../protocol/host-api.ts";
 

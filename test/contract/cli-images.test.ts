@@ -6,7 +6,8 @@ import { expect, it, onTestFinished } from "vitest";
 
 import { createOutput } from "../../common/cli/output.ts";
 import { createHttpClient } from "../../common/http-client.ts";
-import { createHttpServer, DEFAULT_LIMITS } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
+import { createHttpServer } from "../../common/http-server.ts";
 import { addImagesCommands } from "../../executor/cli/images.ts";
 import { imageHandlers } from "../../executor/control/images.ts";
 import { HOST_OPERATOR } from "../../executor/control/server.ts";

@@ -8,7 +8,8 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vit
 
 import { createOutput } from "../../common/cli/output.ts";
 import { createHttpClient } from "../../common/http-client.ts";
-import { createHttpServer, DEFAULT_LIMITS } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
+import { createHttpServer } from "../../common/http-server.ts";
 import { addUsageCommands } from "../../executor/cli/usage.ts";
 import { HOST_OPERATOR } from "../../executor/control/server.ts";
 import { usageHandlers } from "../../executor/control/usage.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 
 import { describe, expect, it } from "vitest";
 
-import { DEFAULT_LIMITS } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { connect, post, smallApi, type SmallServerOptions, startSmallServer, talk } from "../support/small-server.ts";

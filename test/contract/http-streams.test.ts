@@ -1,7 +1,7 @@
 /** Streams and the close, over real connections. */
 import { describe, expect, it } from "vitest";
 
-import { DEFAULT_LIMITS } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { collect, connect, startSmallServer } from "../support/small-server.ts";

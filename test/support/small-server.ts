@@ -7,7 +7,8 @@ import { onTestFinished } from "vitest";
 import { z } from "zod";
 
 import { createHttpClient } from "../../common/http-client.ts";
-import { createHttpServer, DEFAULT_LIMITS, type Handlers, type HttpServerOptions } from "../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
+import { createHttpServer, type Handlers, type HttpServerOptions } from "../../common/http-server.ts";
 import { route } from "../../protocol/route.ts";
 import { loggerToMemory } from "./memory-log.ts";
 

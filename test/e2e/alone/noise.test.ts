@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import Dockerode from "dockerode";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { DEFAULT_LIMITS } from "../../../common/http-server.ts";
+import { DEFAULT_LIMITS } from "../../../common/http-limits.ts";
 import type { PodView } from "../../../protocol/pod.ts";
 import { type Percentiles, percentiles } from "../../bench/percentiles.ts";
 import { buildRedTeam } from "../../redteam/build.ts";

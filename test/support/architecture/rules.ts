@@ -67,7 +67,7 @@ export const OWNERS: readonly { target: string[]; owners: string[]; why: string 
   },
   {
     target: ["npm:ws"],
-    owners: ["agent/link/", "executor/link/"],
+    owners: ["agent/link/", "agent/lium/", "executor/link/"],
     why: "frames are checked where they come in, before anybody acts on them",
   },
   {
