@@ -58,7 +58,8 @@ export const GpuRemedy = z.strictObject({
   action: z.enum(["validate", "reset", "reboot", "clear"]),
   gpus: z.array(GpuUuid),
   by: z.enum(["rule", "operator"]),
-  outcome: z.enum(["done", "failed", "begun"]),
+  /** `untested`: nothing on the machine could test the device, so the driver's word was taken. */
+  outcome: z.enum(["done", "failed", "begun", "untested"]),
   message: z.string().max(400),
 });
 export type GpuRemedy = z.infer<typeof GpuRemedy>;

@@ -19,7 +19,7 @@ import { z } from "zod";
 import { Instant } from "../../protocol/ids.ts";
 import { type PodPhase, type PodStatus, PortRequest, Reason, Timeline, WantedPod } from "../../protocol/pod.ts";
 import type { ImageInfo, SeenContainer } from "../docker/runtime.ts";
-import type { Sickness } from "../gpus/health/engine.ts";
+import type { Sickness } from "../gpus/health/words.ts";
 import { PodNetwork } from "../isolation/slots.ts";
 
 /** A port of the pod and the host's port that it is published on. */

@@ -7,9 +7,9 @@ import type { Clock } from "../../../common/clock.ts";
 import type { Logger } from "../../../common/logger.ts";
 import type { Accelerator, Accelerators } from "../../../protocol/accelerator.ts";
 import { AppError, toAppError } from "../../../protocol/errors.ts";
-import type { GpuFence, GpuIncident, GpuRemedy } from "../../../protocol/gpu-incident.ts";
-import type { GpuUuid, PodId } from "../../../protocol/ids.ts";
-import { type HolderAt, judgementOf, unitsOf, withFinding, withReadings } from "./assess.ts";
+import type { GpuRemedy } from "../../../protocol/gpu-incident.ts";
+import type { GpuUuid } from "../../../protocol/ids.ts";
+import { judgementOf, unitsOf, withFinding, withReadings } from "./assess.ts";
 import { countersBetween } from "./counters.ts";
 import { afterBoot, afterFailure, afterReset, afterTest } from "./fences.ts";
 import type { Finding } from "./finding.ts";
@@ -17,20 +17,12 @@ import type { Judgement } from "./judge.ts";
 import { planRemedy, type RemedyPlan } from "./plan.ts";
 import type { Remedies } from "./remedies.ts";
 import { type HealthState, NO_HISTORY, recallHealth, writeHealth } from "./store.ts";
+import type { HealthReport, PodsForHealth, Sickness } from "./words.ts";
 
 export interface HealthOptions {
   readonly stateFile: string;
   readonly bootId: string;
   readonly allowReboot: boolean;
-}
-
-/** What pods are there, once that is known. */
-export interface PodsForHealth {
-  /** Who holds which GPU; undefined while nobody can tell. */
-  readonly holders: ReadonlyMap<GpuUuid, PodId> | undefined;
-  readonly holderAt: HolderAt;
-  /** How many pods are on this host. */
-  readonly live: number;
 }
 
 export interface HealthDeps {
@@ -46,20 +38,6 @@ export interface HealthDeps {
   readonly alone: <T>(units: readonly GpuUuid[], work: () => Promise<T>) => Promise<T | undefined>;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** What a pod that has a sick GPU is told. */
-export interface Sickness {
-  readonly message: string;
-  readonly sinceMs: number;
-}
-
-export interface HealthReport {
-  readonly incidents: readonly GpuIncident[];
-  readonly fences: readonly (GpuFence & { readonly waiting?: string })[];
-  readonly remedies: readonly GpuRemedy[];
-  /** Why nothing but tests is done now. */
-  readonly forbidden?: string;
 }
 
 const EVERY_MS = 5_000;
@@ -78,6 +56,7 @@ export class GpuHealth {
   #baseline = new Map<GpuUuid, { readonly gpu: Accelerator; readonly atMs: number }>();
   #plan: RemedyPlan = { do: "wait", why: new Map() };
   #forbidden: string | undefined;
+  #isGoingDown = false;
   #saved = "";
   #loop: Promise<void> | undefined;
 
@@ -216,7 +195,7 @@ export class GpuHealth {
 
   async #remedy(signal: AbortSignal): Promise<void> {
     const { clock, found, pods, blocked } = this.#deps;
-    if (this.#state.fences.length === 0) return;
+    if (this.#state.fences.length === 0 || this.#isGoingDown) return;
     const known = pods();
     this.#plan = planRemedy({
       fences: this.#state.fences,
@@ -244,9 +223,10 @@ export class GpuHealth {
 
   async #validate(gpu: Accelerator, signal: AbortSignal): Promise<void> {
     const { result, message } = await this.#deps.remedies.validate(gpu, signal);
-    const isFit = result !== "failed";
-    this.#conclude("validate", gpu, isFit ? undefined : message, message);
-    if (isFit) this.#state = { ...this.#state, fences: afterTest(this.#state.fences, gpu.uuid) };
+    const outcome = result === "passed" ? "done" : result;
+    this.#conclude({ action: "validate", outcome, message }, gpu);
+    // Without a test the readings have to do: they would have put the fence up again.
+    if (result !== "failed") this.#state = { ...this.#state, fences: afterTest(this.#state.fences, gpu.uuid) };
   }
 
   async #reset(gpu: Accelerator, signal: AbortSignal): Promise<void> {
@@ -255,9 +235,9 @@ export class GpuHealth {
     } catch (error) {
       signal.throwIfAborted();
       const { message } = toAppError(error);
-      return this.#conclude("reset", gpu, message, message);
+      return this.#conclude({ action: "reset", outcome: "failed", message }, gpu);
     }
-    this.#conclude("reset", gpu, undefined, "It was reset.");
+    this.#conclude({ action: "reset", outcome: "done", message: "It was reset." }, gpu);
     this.#state = { ...this.#state, fences: afterReset(this.#state.fences, gpu.uuid) };
     this.#baseline.delete(gpu.uuid);
     await this.#deps.look();
@@ -267,16 +247,25 @@ export class GpuHealth {
     this.#note({ action: "reboot", gpus: [...gpus], by: "rule", outcome: "begun", message: "The machine boots." });
     // What was begun has to be known after the boot.
     await this.#save();
-    await this.#deps.remedies.reboot(signal);
+    this.#isGoingDown = true;
+    try {
+      await this.#deps.remedies.reboot(signal);
+    } catch (error) {
+      this.#isGoingDown = false;
+      const begun = this.#state.remedies.at(-1);
+      const message = toAppError(error).message.slice(0, 400);
+      const remedies = this.#state.remedies.slice(0, -1);
+      if (begun !== undefined) remedies.push({ ...begun, outcome: "failed", message });
+      this.#state = { ...this.#state, remedies };
+    }
   }
 
-  #conclude(action: "validate" | "reset", gpu: Accelerator, failure: string | undefined, message: string): void {
-    if (failure !== undefined) {
-      this.#state = { ...this.#state, fences: afterFailure(this.#state.fences, gpu.uuid, failure) };
+  #conclude(done: Pick<GpuRemedy, "action" | "outcome" | "message">, { uuid }: Accelerator): void {
+    if (done.outcome === "failed") {
+      this.#state = { ...this.#state, fences: afterFailure(this.#state.fences, uuid, done.message) };
     }
-    const outcome = failure === undefined ? "done" : "failed";
-    this.#deps.log.info("a GPU was treated", { action, gpu: gpu.uuid, outcome, message });
-    this.#note({ action, gpus: [gpu.uuid], by: "rule", outcome, message: message.slice(0, 400) });
+    this.#deps.log.info("a GPU was treated", { gpu: uuid, ...done });
+    this.#note({ ...done, message: done.message.slice(0, 400), gpus: [uuid], by: "rule" });
   }
 
   #note(remedy: Omit<GpuRemedy, "at">): GpuRemedy {

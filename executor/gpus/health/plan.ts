@@ -62,7 +62,7 @@ function wantOf(gpu: GpuUuid, input: RemedyInput, held: ReadonlySet<GpuUuid>): W
   const device = input.found.gpus.find(({ uuid }) => uuid === gpu);
   const rest = restOf(gpu, input);
   if (rest !== undefined) return { wait: rest };
-  if (cure === "reboot") return bootOf(input, held);
+  if (cure === "reboot") return bootOf(gpu, input, held);
   if (device === undefined) return { wait: "The device is not there." };
   const users = [device.uuid, ...device.partitions.map(({ uuid }) => uuid)].filter((uuid) => held.has(uuid));
   if (users.length > 0) return { wait: "A pod has it." };
@@ -80,12 +80,17 @@ function resetOf(gpu: GpuUuid, input: RemedyInput, held: ReadonlySet<GpuUuid>): 
   return resets >= MOST_RESETS_A_DAY ? { wait: `It needs hands: it was reset ${resets} times within a day.` } : "reset";
 }
 
-function bootOf(input: RemedyInput, held: ReadonlySet<GpuUuid>): Want {
+/** A device that comes back by itself costs nobody a boot. */
+const BOOT_AFTER_MS = 120_000;
+
+function bootOf(gpu: GpuUuid, input: RemedyInput, held: ReadonlySet<GpuUuid>): Want {
   if (!input.allowReboot)
     return { wait: "It needs a boot of the machine, which `[gpus.health] reboot` does not allow." };
   if (input.forbidden !== undefined) return { wait: input.forbidden };
   if (input.pods > 0 || held.size > 0) return { wait: "It needs a boot of the machine, and there are pods." };
-  const boots = count(input, MOST_BOOTS.withinMs, ({ action }) => action === "reboot");
+  const since = Math.max(...input.fences.filter((one) => one.gpu === gpu).map((one) => Date.parse(one.since)));
+  if (input.nowMs - since < BOOT_AFTER_MS) return { wait: "It may come back by itself; else the machine boots soon." };
+  const boots = count(input, MOST_BOOTS.withinMs, ({ action, outcome }) => action === "reboot" && outcome !== "failed");
   return boots >= MOST_BOOTS.times
     ? { wait: `It needs hands: the machine was booted ${boots} times within a week.` }
     : "reboot";

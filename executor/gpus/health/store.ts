@@ -32,13 +32,14 @@ export interface HealthState {
 
 export const NO_HISTORY: HealthState = { incidents: [], fences: [], remedies: [], best: new Map() };
 
-/** `damaged` where there is a file that cannot be read. */
+/** `damaged` where what the file holds makes no sense. Rejects where it cannot be read at all: fences must not get lost. */
 export async function readHealth(file: string): Promise<HealthState | "damaged"> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
-  } catch {
-    return NO_HISTORY;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return NO_HISTORY;
+    throw error;
   }
   const stored = Stored.safeParse(parsed(text));
   if (!stored.success) return "damaged";

@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { createLogger } from "../../../../../common/logger.ts";
-import { GpuHealth, type HealthDeps, type PodsForHealth } from "../../../../../executor/gpus/health/engine.ts";
+import { GpuHealth, type HealthDeps } from "../../../../../executor/gpus/health/engine.ts";
 import type { Verdict } from "../../../../../executor/gpus/health/remedies.ts";
+import type { PodsForHealth } from "../../../../../executor/gpus/health/words.ts";
 import { findingOfLine } from "../../../../../executor/gpus/kernel/lines.ts";
 import { knownOr } from "../../../../../executor/gpus/known.ts";
 import { simulatedGpus } from "../../../../../executor/gpus/simulated.ts";
@@ -31,6 +32,7 @@ let pod: PodId;
 let treated: string[];
 let verdict: Verdict;
 let resetFails: boolean;
+let bootFails: boolean;
 let bootId: string;
 
 beforeEach(() => {
@@ -42,6 +44,7 @@ beforeEach(() => {
   treated = [];
   verdict = PASSED;
   resetFails = false;
+  bootFails = false;
   bootId = "boot-1";
 });
 
@@ -74,7 +77,10 @@ async function start(more: Partial<HealthDeps> = {}): Promise<void> {
           treated.push(`reset ${uuid}`);
           if (resetFails) throw new AppError("gpu-not-reset", { message: "In use." });
         },
-        reboot: async () => void treated.push("reboot"),
+        reboot: async () => {
+          treated.push("reboot");
+          if (bootFails) throw new AppError("command-failed");
+        },
       },
       pods,
       blocked: () => [],
@@ -267,6 +273,30 @@ describe("a sick GPU", () => {
 });
 
 describe("the engine", () => {
+  it("takes the driver's word where nothing can test a device, and says so", async () => {
+    await start();
+    verdict = { result: "untested", message: "no-device: OpenCL does not show it." };
+    kernel(1, "48, A double bit error");
+    await pass(20);
+
+    expect(offered()).toEqual([0, 1, 2, 3]);
+    expect(health.report().remedies.at(-1)).toMatchObject({ action: "validate", outcome: "untested" });
+  });
+
+  it("asks for a boot once, and rests where it cannot be had", async () => {
+    await start();
+    bootFails = true;
+    kernel(1, "79, GPU has fallen off the bus.");
+    await pass(140);
+    const inVain = [...treated];
+    bootFails = false;
+    await pass(200);
+
+    expect(inVain).toEqual(["reboot"]);
+    expect(treated).toEqual(["reboot", "reboot"]);
+    expect(health.report().remedies.map(({ outcome }) => outcome)).toEqual(["failed", "begun"]);
+  });
+
   it("sets a damaged state aside and goes by what the devices say", async () => {
     await writeFile(join(dir, "health.json"), "{ nonsense");
     gpus.inject(uuid(0), { code: "lost", message: "It is lost.", fence: true });

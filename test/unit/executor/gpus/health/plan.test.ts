@@ -14,7 +14,7 @@ const [FIRST, SECOND] = BOARD.gpus.map(({ uuid }) => uuid) as [GpuUuid, GpuUuid]
 const [LONE, LONE_NEIGHBOUR] = PLAIN.gpus.map(({ uuid }) => uuid) as [GpuUuid, GpuUuid];
 
 function fence(gpu: GpuUuid, cure: Cure, more: Partial<GpuFence> = {}): GpuFence {
-  const since = new Date(NOW).toISOString();
+  const since = new Date(NOW - 600_000).toISOString();
   return { gpu, code: `because-${cure}`, message: "x", cure, breaks: true, since, bootId: "b", tries: 0, ...more };
 }
 
@@ -77,6 +77,8 @@ describe("planRemedy", () => {
   it("boots only an empty machine, only where that is allowed, and not again and again", () => {
     const boots = [1, 2].map((days) => remedy("reboot", LONE, days * 86_400_000, "begun"));
 
+    const young = { since: new Date(NOW - 60_000).toISOString() };
+    expect(waiting([fence(LONE, "reboot", young)])).toMatch(/by itself/);
     expect(waiting([fence(LONE, "reboot")], { pods: 1 })).toMatch(/there are pods/);
     expect(waiting([fence(LONE, "reboot")], { held: new Set([LONE_NEIGHBOUR]) })).toMatch(/there are pods/);
     expect(waiting([fence(LONE, "reboot")], { allowReboot: false })).toMatch(/does not allow/);
