@@ -7,6 +7,7 @@ import { loadConfig } from "../common/config-file.ts";
 import { decodeSs58 } from "../common/ss58.ts";
 import { Hotkey } from "../protocol/ids.ts";
 import { ChainConfig } from "./chain/config.ts";
+import { OffersConfig } from "./fleet/offers-config.ts";
 import { LiumConfig } from "./lium/config.ts";
 
 const MIB = 2 ** 20;
@@ -65,6 +66,8 @@ export const AgentConfig = z.strictObject({
   chain: ChainConfig,
   /** How Lium's own validators are heard, and what their keys open. */
   lium: LiumConfig,
+  /** What validators are told of hosts, and the prices. */
+  offers: OffersConfig,
   operator: z.strictObject({ socketPath: z.string().min(1).default("/run/lium-agent/agent.sock") }).prefault({}),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;

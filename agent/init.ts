@@ -101,6 +101,18 @@ hotkeyRateLimitPerMinute = 3000
 maxConnections = 1024
 bodyLimitBytes = 1048576
 
+# What validators are told of what they can rent, and what you ask: US dollars for one GPU for one hour.
+[offers]
+# region = "DE"
+# pricePerGpuHour = 0.50    # of models that [offers.prices] does not name
+# [offers.prices]           # by a part of the model's name
+# "H100" = 2.49
+# [offers.hosts.my-host]    # by the host's name or id
+# region = "US"
+# downMbps = 1000
+# upMbps = 1000
+# maintenance = true        # pods go on, new ones are refused
+
 # Who is served. Add one block for each validator:
 # [[validator.allow]]
 # hotkey = "5..."

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 
 import { writeFileAtomic } from "../common/atomic-file.ts";
 import { type Clock, systemClock } from "../common/clock.ts";
-import { loadHotkey } from "../common/hotkey.ts";
+import { loadHotkey, type Hotkey as Signer } from "../common/hotkey.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { newPodId } from "../common/new-id.ts";
@@ -73,7 +73,7 @@ async function start(base: Base): Promise<void> {
   const urls: Urls = { validatorUrl: "", linkUrl: "" };
   const { fingerprint } = certificate;
   const fleet = new Fleet(
-    { version: VERSION, hotkey, network: config.network, startedAtMs: clock.now() },
+    { version: VERSION, hotkey, network: config.network, offers: config.offers, startedAtMs: clock.now() },
     {
       roster,
       store,
@@ -96,7 +96,7 @@ async function start(base: Base): Promise<void> {
     signer,
     validatorUrl: () => urls.validatorUrl,
   });
-  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, chain });
+  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, signer, chain });
   await startOperator(base, { fleet, chain, breaker: gpus.breaker });
 
   const listeners = join(config.stateDir, "listeners.json");
@@ -143,10 +143,12 @@ interface ValidatorParts {
   readonly fleet: Fleet;
   readonly store: Store;
   readonly hotkey: Hotkey;
+  /** Left out where the agent has its hotkey's address alone. */
+  readonly signer: Signer | undefined;
   readonly chain: ChainDesk;
 }
 
-async function startValidator(base: Base, { fleet, store, hotkey, chain }: ValidatorParts): Promise<string> {
+async function startValidator(base: Base, { fleet, store, hotkey, signer, chain }: ValidatorParts): Promise<string> {
   const { config, log, life, clock } = base;
   const { host, port: asked, publicUrl, allow } = config.validator;
   if (allow.length === 0 && chain.validators().length === 0) {
@@ -167,6 +169,7 @@ async function startValidator(base: Base, { fleet, store, hotkey, chain }: Valid
   const server = await createValidatorServer({
     useCases: fleet,
     hotkey,
+    sign: signer && ((bytes) => signer.sign(bytes)),
     allowed,
     more: lium?.rest ?? [],
     replay: store,

@@ -18,6 +18,7 @@ import { capConnections } from "./connection-cap.ts";
 import { judgeFailure, rateLimited, refusalOf, retryAfterOf, translateFailure } from "./http-errors.ts";
 import { readInput } from "./http-input.ts";
 import type { HttpLimits } from "./http-limits.ts";
+import { isPrepared, type Prepared, replyTo } from "./http-prepared.ts";
 import { answerNoRequest, dropStalled, isStream } from "./http-sockets.ts";
 import { type ListenOn, listenOn } from "./listen.ts";
 import type { Logger } from "./logger.ts";
@@ -51,7 +52,7 @@ export interface HttpRequest<R extends Route, Caller> {
 
 type Answer<R extends Route> = R["answer"] extends "ndjson"
   ? AsyncIterable<ResponseOf<R>>
-  : ResponseOf<R> | Promise<ResponseOf<R>>;
+  : ResponseOf<R> | Prepared | Promise<ResponseOf<R>>;
 
 /** A route table whose every name the compiler knows. */
 type TableOf<T> = { readonly [Name in keyof T]: Route };
@@ -216,6 +217,10 @@ function addRoute(app: FastifyInstance, context: Context, { route, admit, work }
       const judge = (error: unknown): AppError => judgeFailure(error, route, over.signal);
       try {
         const answer = await inTime(work(request, over.signal), over, context);
+        if (isPrepared(answer)) {
+          const { status, headers, body } = replyTo(request.headers["if-none-match"], answer, route.status);
+          return await reply.code(status).headers(headers).send(body);
+        }
         if (route.answer !== "ndjson") return await reply.code(route.status).send(answer);
         return await sendLines({ request, reply, route, answer, judge, signal: over.signal, context });
       } catch (error) {

@@ -21,6 +21,8 @@ const CONTENT_TYPES = { json: "application/json", ndjson: "application/x-ndjson"
 
 type Json = Record<string, unknown>;
 
+const IF_NONE_MATCH: Json = { in: "header", name: "If-None-Match", required: false, schema: { type: "string" } };
+
 export function openApiDocument(
   info: { title: string; version: string; description: string },
   routes: RouteTable,
@@ -43,13 +45,19 @@ function operation(operationId: string, route: Route): Json {
   return {
     operationId,
     summary: route.summary,
-    parameters: [...parameters("path", route.params), ...parameters("query", route.query), ...signatureHeaders(route)],
+    parameters: [
+      ...parameters("path", route.params),
+      ...parameters("query", route.query),
+      ...signatureHeaders(route),
+      ...(route.conditional === true ? [IF_NONE_MATCH] : []),
+    ],
     ...(hasFields(body) ? { requestBody: { required: true, content: { "application/json": { schema: body } } } } : {}),
     responses: {
       [route.status]: {
         description: "Success",
         content: { [contentType]: { schema: schemaOf(route.response, "output") } },
       },
+      ...(route.conditional === true ? { 304: { description: "As the ETag in If-None-Match says it was" } } : {}),
       ...refusals(errorsOf(route)),
     },
   };

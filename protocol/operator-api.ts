@@ -3,12 +3,13 @@
  */
 import { z } from "zod";
 
+import { Capacity } from "./capacity.ts";
 import { HostFacts } from "./host.ts";
 import { GpuUuid, HostId, Hotkey, Instant } from "./ids.ts";
 import { GpuDetails, GpuSummary } from "./operator-gpus.ts";
 import { LogLine, LogQuery, PodEvent, PodView } from "./pod.ts";
 import { route } from "./route.ts";
-import { Capacity, EventQuery, Nothing, PodParams } from "./validator-api.ts";
+import { EventQuery, Nothing, PodParams } from "./validator-api.ts";
 
 export const HostView = z.strictObject({
   hostId: HostId,

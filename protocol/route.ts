@@ -25,6 +25,8 @@ export interface Route<
   /** `json`: one value. `ndjson`: a stream of values, one a line, until either side ends it. `text`: a string as it is. */
   readonly answer: "json" | "ndjson" | "text";
   readonly status: 200 | 201 | 202;
+  /** Whether the answer has an ETag, and If-None-Match with it is answered with 304. */
+  readonly conditional?: true;
   readonly errors: readonly ErrorCode[];
 }
 

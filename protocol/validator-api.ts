@@ -4,9 +4,8 @@
  */
 import { z } from "zod";
 
-import { Gpu } from "./gpu.ts";
-import { HostResources } from "./host.ts";
-import { HostId, Hotkey, Instant, PodId } from "./ids.ts";
+import { Capacity, CapacityChange } from "./capacity.ts";
+import { HostId, Hotkey, PodId } from "./ids.ts";
 import { Lease, LogLine, LogQuery, PodEvent, PodPhase, PodSpec, PodView } from "./pod.ts";
 import { route } from "./route.ts";
 import { SshPublicKey } from "./ssh-key.ts";
@@ -14,20 +13,6 @@ import { SshPublicKey } from "./ssh-key.ts";
 /** No field at all. */
 export const Nothing = z.strictObject({});
 export const PodParams = z.strictObject({ podId: PodId });
-
-export const Offer = z.strictObject({
-  hostId: HostId,
-  /** base64 of the x25519 key that secrets for this host are sealed to. */
-  sealingKey: z.string(),
-  publicAddress: z.string(),
-  total: HostResources,
-  free: HostResources,
-  gpus: z.array(z.strictObject({ ...Gpu.shape, free: z.boolean() })),
-});
-export type Offer = z.infer<typeof Offer>;
-
-export const Capacity = z.strictObject({ at: Instant, offers: z.array(Offer) });
-export type Capacity = z.infer<typeof Capacity>;
 
 export const CreatePod = z.strictObject({
   spec: PodSpec,
@@ -49,6 +34,12 @@ export const EventQuery = z.strictObject({
   follow: z.stringbool().default(false),
 });
 
+const ChangesQuery = z.strictObject({
+  /** An ETag: what is known already, and not told again. */
+  after: z.string().max(64).optional(),
+  follow: z.stringbool().default(false),
+});
+
 const PodList = z.strictObject({ pods: z.array(PodView) });
 const CHANGE = ["pod-not-found", "pod-ended", "lease-expired"] as const;
 
@@ -67,8 +58,20 @@ export const validatorApi = {
     ...signed,
     method: "GET",
     path: "/v1/capacity",
-    summary: "What can be rented now, host by host",
+    summary: "What can be rented now, host by host and model by model, signed by the agent's hotkey",
+    conditional: true,
     response: Capacity,
+    status: 200,
+    errors: [],
+  }),
+  capacityChanges: route({
+    ...signed,
+    method: "GET",
+    path: "/v1/capacity/changes",
+    summary: "What can be rented now and, following, whenever that changes; signed by the agent's hotkey",
+    query: ChangesQuery,
+    response: CapacityChange,
+    answer: "ndjson",
     status: 200,
     errors: [],
   }),

@@ -5,9 +5,9 @@ import { readFile } from "node:fs/promises";
 
 import type { CliHost } from "../../common/cli/output.ts";
 import { seal } from "../../common/sealed-box.ts";
+import type { Capacity, Offer } from "../../protocol/capacity.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { PodSpecInput } from "../../protocol/pod.ts";
-import type { Capacity, Offer } from "../../protocol/validator-api.ts";
 import type { Assignment } from "./arguments.ts";
 import type { ValidatorClient } from "./validator-client.ts";
 

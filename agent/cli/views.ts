@@ -3,11 +3,11 @@
  */
 import { type Paint, printable, type Style } from "../../common/cli/output.ts";
 import { type Column, fields, table } from "../../common/cli/table.ts";
+import type { Capacity, Offer } from "../../protocol/capacity.ts";
 import type { Gpu } from "../../protocol/gpu.ts";
 import type { HostResources } from "../../protocol/host.ts";
 import type { AgentStatus, HostView } from "../../protocol/operator-api.ts";
 import type { LogLine, PodEvent, PodExit, PodPhase, PodView } from "../../protocol/pod.ts";
-import type { Capacity, Offer } from "../../protocol/validator-api.ts";
 import { formatDuration, formatSize } from "./quantities.ts";
 
 const PHASE_STYLE: Readonly<Record<PodPhase, Style>> = {

@@ -5,30 +5,35 @@
  * what they say.
  */
 import type { Clock } from "../../common/clock.ts";
+import type { Capacity } from "../../protocol/capacity.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
 import type { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import type { LogLine, LogQuery, PodEvent, PodPhase, PodView, WantedPod } from "../../protocol/pod.ts";
-import type { Capacity, CreatePod } from "../../protocol/validator-api.ts";
+import type { CreatePod } from "../../protocol/validator-api.ts";
 import type { GpuReports } from "../gpus/gpu-reports.ts";
 import { metricsText } from "../gpus/metrics.ts";
 import { findGpu, listGpus, type TellingHost } from "../gpus/view.ts";
 import type { PodRecord } from "../store/records.ts";
 import type { AuditEntry, NewEvent, Store } from "../store/store.ts";
+import { changeEvent, maySee, nameOf } from "./callers.ts";
 import { followEvents } from "./follow-events.ts";
 import { hasEnded } from "./host.ts";
+import type { OffersConfig } from "./offers-config.ts";
+import { type GpuTrouble, gpuTroubleOf, offersOf, priceMicrosOf, type Terms, termsOf } from "./offers.ts";
 import { type Candidate, place } from "./placement.ts";
 import { changeWanted, checkLease } from "./pod.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Roster } from "./roster.ts";
 import type { Caller, PodChange, UseCases } from "./use-cases.ts";
-import { candidateOf, hostViewOf, isSettled, offersOf, viewOf } from "./view.ts";
+import { candidateOf, hostViewOf, isSettled, viewOf } from "./view.ts";
 
 export interface FleetOptions {
   readonly version: string;
   readonly hotkey: Hotkey;
   readonly network: "development" | "test" | "finney";
+  readonly offers: OffersConfig;
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
 }
@@ -73,7 +78,14 @@ export class Fleet implements UseCases {
   }
 
   capacity(): Capacity {
-    return { at: this.#now(), offers: this.#candidates().flatMap(offersOf) };
+    const offers = this.#seen().flatMap(({ candidate, terms, trouble }) =>
+      offersOf(candidate, {
+        terms,
+        priceMicrosOf: (model) => priceMicrosOf(this.#options.offers, model),
+        gpuProblems: trouble.problems,
+      }),
+    );
+    return { at: this.#now(), offers };
   }
 
   createPod(owner: Hotkey, request: CreatePod, receivedAtMs: number): Promise<PodView> {
@@ -253,10 +265,19 @@ export class Fleet implements UseCases {
   }
 
   #candidates(): Candidate[] {
-    const allowSimulated = this.#options.network === "development";
-    return this.#roster
-      .hosts()
-      .map((host) => candidateOf(host, this.#roster.activeOn(host.record.hostId), allowSimulated));
+    return this.#seen().map(({ candidate }) => candidate);
+  }
+
+  #seen(): { readonly candidate: Candidate; readonly terms: Terms; readonly trouble: GpuTrouble }[] {
+    const { network, offers } = this.#options;
+    return this.#roster.hosts().map((host) => {
+      const { hostId } = host.record;
+      const terms = termsOf(offers, host.record);
+      const trouble = gpuTroubleOf(this.#deps.gpus.of(hostId)?.state.gpus ?? []);
+      const withheld = { fenced: trouble.fenced, maintenance: terms.maintenance };
+      const pods = this.#roster.activeOn(hostId);
+      return { candidate: candidateOf(host, pods, network === "development", withheld), terms, trouble };
+    });
   }
 
   #find(caller: Caller, podId: PodId): PodRecord {
@@ -272,21 +293,4 @@ export class Fleet implements UseCases {
   #now(): string {
     return new Date(this.#deps.clock.now()).toISOString();
   }
-}
-
-function maySee(caller: Caller, pod: PodRecord): boolean {
-  return caller.kind === "operator" || (pod.claimed && pod.wanted.owner === caller.hotkey);
-}
-
-function nameOf(caller: Caller): string {
-  return caller.kind === "operator" ? "operator" : caller.hotkey;
-}
-
-function changeEvent(caller: Caller, change: PodChange): { code: string; message: string; fault: PodEvent["fault"] } {
-  const who = caller.kind === "operator" ? "The operator" : "The owner";
-  return {
-    code: `${change.do}-requested`,
-    message: `${who} asked: ${change.do}.`,
-    fault: caller.kind === "operator" ? "provider" : "none",
-  };
 }

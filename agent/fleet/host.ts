@@ -26,7 +26,7 @@ export function hasEnded(pod: PodRecord): boolean {
   return pod.status !== undefined && isOver(pod.status.phase);
 }
 
-const NOTHING: Free = { resources: { cpus: 0, memoryBytes: 0, diskBytes: 0 }, gpus: [] };
+export const NOTHING_FREE: Free = { resources: { cpus: 0, memoryBytes: 0, diskBytes: 0 }, gpus: [] };
 
 /**
  * What the host rents out less what the pods on it hold; never below zero, never more than it rents out.
@@ -34,7 +34,7 @@ const NOTHING: Free = { resources: { cpus: 0, memoryBytes: 0, diskBytes: 0 }, gp
  */
 export function freeOn({ rentable, gpus, shared, problems }: HostFacts, pods: readonly PodRecord[]): Free {
   const holders = pods.filter((pod) => !hasEnded(pod));
-  if (problems.some(closesHost) || (!shared && holders.length > 0)) return NOTHING;
+  if (problems.some(closesHost) || (!shared && holders.length > 0)) return NOTHING_FREE;
   const taken = new Set(holders.flatMap(({ wanted }) => wanted.gpus));
   const left = (kind: keyof HostResources): number => {
     const used = holders.reduce((sum, { wanted }) => sum + wanted.spec[kind], 0);

@@ -2,11 +2,12 @@
  * What the agent can do for a caller, whichever way the caller came in: validator REST, operator socket, or another gateway.
  * Refusals are AppErrors. A pod that the caller does not own is `pod-not-found`, so that ids tell nothing.
  */
+import type { Capacity } from "../../protocol/capacity.ts";
 import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
 import type { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import type { EndReason, Lease, LogLine, LogQuery, PodEvent, PodPhase, PodView } from "../../protocol/pod.ts";
-import type { Capacity, CreatePod } from "../../protocol/validator-api.ts";
+import type { CreatePod } from "../../protocol/validator-api.ts";
 
 /** Who asks: the operator sees all pods, an owner only its own. */
 export type Caller = { readonly kind: "owner"; readonly hotkey: Hotkey } | { readonly kind: "operator" };

@@ -1,12 +1,12 @@
 /**
  * What callers see of a pod and of a host, and whether waiting for a phase makes sense any longer. Pure.
  */
+import type { GpuUuid } from "../../protocol/ids.ts";
 import type { HostView } from "../../protocol/operator-api.ts";
 import type { PodPhase, PodStatus, PodView, Timeline, WantedPod } from "../../protocol/pod.ts";
 import { isOver } from "../../protocol/pod.ts";
-import type { Offer } from "../../protocol/validator-api.ts";
 import type { PodRecord } from "../store/records.ts";
-import { type Free, freeOn, hasEnded, type Host } from "./host.ts";
+import { freeOn, hasEnded, type Host, NOTHING_FREE } from "./host.ts";
 import type { Candidate } from "./placement.ts";
 
 /** The phases of a start, in their order. */
@@ -34,24 +34,29 @@ export function hostViewOf({ record, connected }: Host, pods: readonly PodRecord
   };
 }
 
-/** A host as placement sees it. Simulated GPUs are left out unless they are allowed. */
-export function candidateOf(host: Host, pods: readonly PodRecord[], allowSimulated: boolean): Candidate {
+/** What is kept from new pods although the host has it. */
+export interface Withheld {
+  /** Whole devices or parts. */
+  readonly fenced: ReadonlySet<GpuUuid>;
+  /** Everything that is free. */
+  readonly maintenance: boolean;
+}
+
+/** A host as placement sees it. Fenced GPUs are left out, and simulated ones unless they are allowed. */
+export function candidateOf(
+  host: Host,
+  pods: readonly PodRecord[],
+  allowSimulated: boolean,
+  { fenced, maintenance }: Withheld = { fenced: new Set(), maintenance: false },
+): Candidate {
   const { hostId, facts } = host.record;
   if (!host.ready || facts === undefined) return { hostId };
-  const gpus = facts.gpus.filter(({ simulated }) => allowSimulated || !simulated);
+  const gpus = facts.gpus.filter(
+    ({ simulated, uuid, partition }) =>
+      (allowSimulated || !simulated) && !fenced.has(uuid) && !fenced.has(partition?.parent ?? uuid),
+  );
   const offered = { ...facts, gpus };
-  return { hostId, offer: { facts: offered, free: freeOn(offered, pods) } };
-}
-
-export function offersOf({ hostId, offer }: Candidate): Offer[] {
-  if (offer === undefined) return [];
-  const { facts, free } = offer;
-  const { sealingKey, publicAddress, rentable: total } = facts;
-  return [{ hostId, sealingKey, publicAddress, total, free: free.resources, gpus: gpuOffers(offer) }];
-}
-
-function gpuOffers({ facts, free }: { facts: { readonly gpus: Free["gpus"] }; free: Free }): Offer["gpus"] {
-  return facts.gpus.map((gpu) => ({ ...gpu, free: free.gpus.includes(gpu) }));
+  return { hostId, offer: { facts: offered, free: maintenance ? NOTHING_FREE : freeOn(offered, pods) } };
 }
 
 /** Whether the pod is known to be in this phase, or cannot come to it without a new request. */

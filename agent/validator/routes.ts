@@ -7,20 +7,22 @@ import type { PodView } from "../../protocol/pod.ts";
 import type { validatorApi } from "../../protocol/validator-api.ts";
 import type { PodChange, UseCases } from "../fleet/use-cases.ts";
 import type { Owner } from "./auth.ts";
+import type { CapacityBoard } from "./capacity-board.ts";
 
 interface PodRequest {
   readonly caller: Owner;
   readonly params: { readonly podId: PodId };
 }
 
-export function validatorHandlers(useCases: UseCases): Handlers<typeof validatorApi, Owner> {
+export function validatorHandlers(useCases: UseCases, board: CapacityBoard): Handlers<typeof validatorApi, Owner> {
   const change =
     (wish: PodChange) =>
     ({ caller, params }: PodRequest): Promise<PodView> =>
       useCases.changePod(caller, params.podId, wish);
 
   return {
-    capacity: () => useCases.capacity(),
+    capacity: () => board.answer(),
+    capacityChanges: ({ query, signal }) => board.changes(query, signal),
     createPod: ({ caller, body, receivedAtMs }) => useCases.createPod(caller.hotkey, body, receivedAtMs),
     listPods: ({ caller, query }) => ({ pods: useCases.listPods(caller, query) }),
     getPod: ({ caller, params, query, signal }) => {

@@ -13,10 +13,13 @@ import { healthApi, validatorApi } from "../../protocol/validator-api.ts";
 import type { AgentConfig } from "../config.ts";
 import type { UseCases } from "../fleet/use-cases.ts";
 import { type AuthOptions, createAuthenticator } from "./auth.ts";
+import { CapacityBoard } from "./capacity-board.ts";
 import { validatorHandlers } from "./routes.ts";
 
 export interface ValidatorServerOptions extends Omit<AuthOptions, "clock"> {
   readonly useCases: UseCases;
+  /** By the agent's hotkey; capacity is shown unsigned without it. */
+  readonly sign?: ((bytes: Uint8Array) => Uint8Array) | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   /** VALIDATOR_LIMITS when left out. */
@@ -50,11 +53,12 @@ function rateOf(perMinute: number): Rate {
 }
 
 export async function createValidatorServer(options: ValidatorServerOptions): Promise<HttpServer> {
-  const { useCases, hotkey, log, clock, limits = VALIDATOR_LIMITS } = options;
+  const { useCases, hotkey, sign, log, clock, limits = VALIDATOR_LIMITS } = options;
   await initHotkeys();
+  const board = new CapacityBoard({ capacity: () => useCases.capacity(), hotkey, sign, clock });
   return createHttpServer({
     routes: validatorApi,
-    handlers: validatorHandlers(useCases),
+    handlers: validatorHandlers(useCases, board),
     ...createAuthenticator(options),
     limits,
     more: options.more ?? [],

@@ -98,7 +98,8 @@ export function digestOf(message: unknown): string {
   return createHash("sha256").update(canonicalJson(message)).digest("hex");
 }
 
-function canonicalJson(value: unknown): string {
+/** No blanks, the names of every object in order. */
+export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const fields = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));

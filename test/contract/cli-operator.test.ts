@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 
 import { describe, expect, it } from "vitest";
 
+import { Capacity } from "../../protocol/capacity.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { AgentStatus, HostView, Invitation } from "../../protocol/operator-api.ts";
 import { GpuDetails, GpuSummary } from "../../protocol/operator-gpus.ts";
 import { PodEvent, PodView } from "../../protocol/pod.ts";
-import { Capacity } from "../../protocol/validator-api.ts";
 import { hostId, podEvent } from "../support/agent-builders.ts";
 import { agentStatus, capacity, hostView, logLine, podView, streamOf } from "../support/answers.ts";
 import { startOperatorListener } from "../support/api-servers.ts";

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { UseCases } from "../../agent/fleet/use-cases.ts";
+import { capacityDigest } from "../../protocol/capacity.ts";
 import { AppError } from "../../protocol/errors.ts";
 import { Hotkey } from "../../protocol/ids.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
@@ -38,6 +39,13 @@ const changed = (change: object) => ({ name: "changePod", args: [owner, podId(1)
 
 const VALIDATOR: { readonly [Name in keyof typeof validatorApi]: Case } = {
   capacity: { input: {}, name: "capacity", args: [], gives: capacity() },
+  capacityChanges: {
+    input: {},
+    name: "capacity",
+    args: [],
+    gives: capacity(),
+    answer: [{ etag: capacityDigest(capacity()), signedAtMs: expect.any(Number), capacity: capacity() }],
+  },
   createPod: {
     input: { body: { spec: podSpec(), hostId: hostId(1), idempotencyKey: "k" } },
     name: "createPod",
@@ -160,7 +168,8 @@ describe.each<[string, Api]>([
     "%s calls its use case once and answers with what that gives",
     async (name, route) => {
       const { input, name: useCase, args, gives, answer = gives } = cases[name] as Case;
-      const given = route.answer === "ndjson" ? () => streamOf(...(gives as unknown[])) : () => gives;
+      const isStream = route.answer === "ndjson" && Array.isArray(gives);
+      const given = isStream ? () => streamOf(...(gives as unknown[])) : () => gives;
       await using listener = await start({ [useCase]: given });
 
       expect(await callOf(listener, name, route, input)).toEqual(answer);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { Fleet } from "../../agent/fleet/fleet.ts";
 import { HostReports } from "../../agent/fleet/host-reports.ts";
+import { OffersConfig } from "../../agent/fleet/offers-config.ts";
 import { Roster } from "../../agent/fleet/roster.ts";
 import { GpuReports } from "../../agent/gpus/gpu-reports.ts";
 import { type Certificate, makeCertificate } from "../../agent/link/certificate.ts";
@@ -55,7 +56,13 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   const server = new LinkServer({ certificate, reports, gpus, clock, log: SILENT }, options.waitingRoom);
   const url = `wss://127.0.0.1:${await server.listen({ host: "127.0.0.1", port: 0 })}`;
   const fleet = new Fleet(
-    { version: "0.0.0", hotkey: Hotkey.parse(OWNER), network: options.network ?? "development", startedAtMs: T0 },
+    {
+      version: "0.0.0",
+      hotkey: Hotkey.parse(OWNER),
+      network: options.network ?? "development",
+      offers: OffersConfig.parse({}),
+      startedAtMs: T0,
+    },
     {
       roster,
       store,

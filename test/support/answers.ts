@@ -1,9 +1,9 @@
 /**
  * Valid answers of an agent, each with what the test cares about laid over it.
  */
+import type { Capacity } from "../../protocol/capacity.ts";
 import type { AgentStatus, HostView } from "../../protocol/operator-api.ts";
 import type { LogLine, PodStatus, PodView } from "../../protocol/pod.ts";
-import type { Capacity } from "../../protocol/validator-api.ts";
 import { gpu, hostFacts, hostId, podStatus } from "./agent-builders.ts";
 import { OWNER, podId, podSpec, T0, wantedPod } from "./builders.ts";
 
@@ -30,7 +30,11 @@ export function capacity(): Capacity {
   const { publicAddress, sealingKey, total, gpus } = hostFacts();
   const free = { ...total, cpus: total.cpus / 2 };
   const offered = gpus.map((one, index) => ({ ...one, free: index === 0 }));
-  return { at: AT, offers: [{ hostId: hostId(1), sealingKey, publicAddress, total, free, gpus: offered }] };
+  const [{ vendor, model, memoryBytes, simulated }] = [gpu(1)];
+  const models = [{ vendor, model, memoryBytes, simulated, count: offered.length, free: 1, largestSet: 1 }];
+  const state = { health: "healthy" as const, problems: [], maintenance: false };
+  const place = { hostId: hostId(1), sealingKey, publicAddress };
+  return { at: AT, offers: [{ ...place, ...state, total, free, models, gpus: offered }] };
 }
 
 export function hostView(over: Partial<HostView> = {}): HostView {

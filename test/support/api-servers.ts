@@ -46,6 +46,8 @@ interface ValidatorListenerOptions {
   /** Whose client it is; served, and nobody else, unless `allowed` says otherwise. */
   readonly caller?: Signer;
   readonly allowed?: AuthOptions["allowed"];
+  /** By the agent's hotkey; the agent has its address alone when left out. */
+  readonly sign?: (bytes: Uint8Array) => Uint8Array;
 }
 
 export function signerOf(hotkey = ALICE, receiver = AGENT.ss58, clock = systemClock()) {
@@ -54,7 +56,7 @@ export function signerOf(hotkey = ALICE, receiver = AGENT.ss58, clock = systemCl
 
 export async function startValidatorListener(
   prepared: Partial<UseCases> = {},
-  { limits = {}, caller = ALICE, allowed }: ValidatorListenerOptions = {},
+  { limits = {}, caller = ALICE, allowed, sign }: ValidatorListenerOptions = {},
 ): Promise<ValidatorListener> {
   const { useCases, calls } = fakeUseCases(prepared);
   const { log, logged } = loggerToMemory();
@@ -62,6 +64,7 @@ export async function startValidatorListener(
   const server = await createValidatorServer({
     useCases,
     hotkey: Hotkey.parse(AGENT.ss58),
+    sign,
     allowed: allowed ?? new Map([[Hotkey.parse(caller.ss58), caller.scheme]]),
     replay: createReplayStore(clock),
     log,

@@ -3,10 +3,12 @@
  */
 import { describe, expect, it } from "vitest";
 
-import { candidateOf, hostViewOf, isSettled, offersOf, viewOf } from "../../../../agent/fleet/view.ts";
+import { offersOf as offersOn } from "../../../../agent/fleet/offers.ts";
+import { type Candidate } from "../../../../agent/fleet/placement.ts";
+import { candidateOf, hostViewOf, isSettled, viewOf } from "../../../../agent/fleet/view.ts";
+import { Offer } from "../../../../protocol/capacity.ts";
 import { HostView } from "../../../../protocol/operator-api.ts";
 import { PodPhase, PodView } from "../../../../protocol/pod.ts";
-import { Offer } from "../../../../protocol/validator-api.ts";
 import { gpu, hostFacts, hostRecord, podRecord, podStatus } from "../../../support/agent-builders.ts";
 import { podSpec, wantedPod } from "../../../support/builders.ts";
 
@@ -96,6 +98,12 @@ describe("waiting for a phase", () => {
     expect(isSettled(podRecord(), true, "running")).toBe(false);
   });
 });
+
+const PLAIN = { terms: { maintenance: false }, priceMicrosOf: () => undefined, gpuProblems: [] };
+
+function offersOf(candidate: Candidate): Offer[] {
+  return offersOn(candidate, PLAIN);
+}
 
 describe("what is offered", () => {
   const host = { record: hostRecord(), connected: true, ready: true };
