@@ -25,6 +25,8 @@ const MOST_LOG_BYTES = 40 * 2 ** 20;
 /** What costs the host most, one after the other, while the neighbour's latency counts. */
 const PRESSURE = ["processor", "fork-bomb", "memory-bomb", "disk-filling", "log-flooding"];
 const ALLOWED_SLOWER = 1.2;
+/** An answer over loopback takes 0.15 ms: a fifth of that is less than waking a process takes on another core. */
+const ALLOWED_P50_MS = 0.15;
 /** Eight busy processes on two cores: now and then a request waits for its turn. */
 const ALLOWED_P95_MS = 10;
 const ROUNDS = 2;
@@ -103,7 +105,7 @@ describe("a renter with root who wants out", () => {
     latency.push(before, during);
 
     expect(lines).toHaveLength(ROUNDS * PRESSURE.length);
-    expect(during.p50Ms).toBeLessThanOrEqual(before.p50Ms * ALLOWED_SLOWER);
+    expect(during.p50Ms).toBeLessThanOrEqual(before.p50Ms * ALLOWED_SLOWER + ALLOWED_P50_MS);
     expect(during.p95Ms).toBeLessThanOrEqual(before.p95Ms * ALLOWED_SLOWER + ALLOWED_P95_MS);
   }, 300_000);
 
