@@ -6,18 +6,21 @@ import { dirname, join } from "node:path";
 
 import { writeFileAtomic } from "../common/atomic-file.ts";
 import { type Clock, systemClock } from "../common/clock.ts";
-import { loadHotkey, type Hotkey as Signer } from "../common/hotkey.ts";
+import { loadHotkey } from "../common/hotkey.ts";
 import { type Lifecycle, runDaemon } from "../common/lifecycle.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { newPodId } from "../common/new-id.ts";
 import { startTicker } from "../common/ticker.ts";
 import { VERSION } from "../common/version.ts";
+import type { SignBytes } from "../protocol/challenge/signing.ts";
 import { AppError } from "../protocol/errors.ts";
 import { Hotkey } from "../protocol/ids.ts";
 import { urlOf } from "./addresses.ts";
 import type { ChainDesk } from "./chain/desk.ts";
 import { servedValidators } from "./chain/served.ts";
 import { startChain } from "./chain/start.ts";
+import type { ChallengeDesk } from "./challenges/desk.ts";
+import { createChallengeDesk } from "./challenges/start.ts";
 import { type AgentConfig, loadAgentConfig } from "./config.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { HostReports } from "./fleet/host-reports.ts";
@@ -85,7 +88,17 @@ async function start(base: Base): Promise<void> {
     },
   );
 
-  urls.linkUrl = await startLink(base, certificate, { reports, gpus });
+  const sign = signer && ((bytes: Uint8Array): Uint8Array => signer.sign(bytes));
+  const challenges = createChallengeDesk({
+    roster,
+    useCases: fleet,
+    hotkey,
+    sign,
+    replay: store,
+    clock,
+    log: log.child({ part: "challenges" }),
+  });
+  urls.linkUrl = await startLink(base, certificate, { reports, gpus, challenges });
   const chain = await startChain({
     ...base,
     log: log.child({ part: "chain" }),
@@ -96,7 +109,7 @@ async function start(base: Base): Promise<void> {
     signer,
     validatorUrl: () => urls.validatorUrl,
   });
-  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, signer, chain });
+  urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, sign, chain, challenges });
   await startOperator(base, { fleet, chain, breaker: gpus.breaker });
 
   const listeners = join(config.stateDir, "listeners.json");
@@ -127,7 +140,7 @@ async function startStore({ config, log, life, clock }: Base): Promise<Store> {
 async function startLink(
   base: Base,
   certificate: Certificate,
-  heard: Pick<LinkServerDeps, "reports" | "gpus">,
+  heard: Pick<LinkServerDeps, "reports" | "gpus" | "challenges">,
 ): Promise<string> {
   const { config, log, life, clock } = base;
   const { host, port: asked, publicUrl } = config.link;
@@ -144,12 +157,14 @@ interface ValidatorParts {
   readonly store: Store;
   readonly hotkey: Hotkey;
   /** Left out where the agent has its hotkey's address alone. */
-  readonly signer: Signer | undefined;
+  readonly sign: SignBytes | undefined;
   readonly chain: ChainDesk;
+  readonly challenges: ChallengeDesk;
 }
 
-async function startValidator(base: Base, { fleet, store, hotkey, signer, chain }: ValidatorParts): Promise<string> {
+async function startValidator(base: Base, parts: ValidatorParts): Promise<string> {
   const { config, log, life, clock } = base;
+  const { fleet, store, hotkey, sign, chain, challenges } = parts;
   const { host, port: asked, publicUrl, allow } = config.validator;
   if (allow.length === 0 && chain.validators().length === 0) {
     log.warn("no validator is known yet: the chain says who is permitted, or [[validator.allow]] in the configuration");
@@ -169,7 +184,8 @@ async function startValidator(base: Base, { fleet, store, hotkey, signer, chain 
   const server = await createValidatorServer({
     useCases: fleet,
     hotkey,
-    sign: signer && ((bytes) => signer.sign(bytes)),
+    sign,
+    challenges,
     allowed,
     more: lium?.rest ?? [],
     replay: store,

@@ -40,6 +40,12 @@ export const ExecutorConfig = z.strictObject({
     .prefault({}),
   isolation: IsolationConfig.prefault({}),
   gpus: GpusConfig.prefault({}),
+  challenges: z
+    .strictObject({
+      /** For development: GPUs that are made up prove on this machine's processor what they are asked. */
+      onProcessor: z.boolean().default(false),
+    })
+    .prefault({}),
   images: ImagesConfig.prefault({}),
   strays: StraysConfig,
   metering: MeteringConfig.prefault({}),

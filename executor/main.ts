@@ -12,6 +12,7 @@ import { guessOwnAddress } from "../common/own-address.ts";
 import { VERSION } from "../common/version.ts";
 import type { HostFacts } from "../protocol/host.ts";
 import type { Base } from "./base.ts";
+import { startChallenges } from "./challenges/start.ts";
 import { controlSocket, type ExecutorConfig, loadExecutorConfig } from "./config.ts";
 import { faultHandlers } from "./control/faults.ts";
 import { healthHandlers } from "./control/health.ts";
@@ -85,7 +86,8 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
-  const link = await startLink(base, pods, health);
+  const challenges = startChallenges(base, pods, kit);
+  const link = await startLink(base, pods, { health, challenges });
   await startControl({ ...base, pods, link, strays, images, volumes, backups, meter, health });
 }
 

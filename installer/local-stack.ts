@@ -126,9 +126,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     executor,
     agentCommand,
     asValidator: (args) => {
-      const [command = "", ...rest] = args;
+      const options = args.findIndex((arg) => arg.startsWith("-"));
+      const words = options < 0 ? args.length : options;
       const caller = ["--url", validatorUrl, "--hotkey-file", validatorKeyFile, "--json"];
-      return runJson([AGENT_CLI, "as-validator", command, ...caller, ...rest], signal);
+      return runJson([AGENT_CLI, "as-validator", ...args.slice(0, words), ...caller, ...args.slice(words)], signal);
     },
     untilConnected,
     stop: async () => {
@@ -187,6 +188,9 @@ ports = [{ internal = ${ports.first}, count = ${ports.count} }]
 
 [gpus]
 simulate = ${JSON.stringify(simulate)}
+
+[challenges]
+onProcessor = true
 
 # The pods here are all one person's, whatever this machine's disk can limit.
 [storage]

@@ -28,6 +28,8 @@ export type ModelOffer = z.infer<typeof ModelOffer>;
 
 export const Offer = z.strictObject({
   hostId: HostId,
+  /** base64 of the ed25519 key of its executor, which challenges name. */
+  hostKey: z.string(),
   /** base64 of the x25519 key that secrets for this host are sealed to. */
   sealingKey: z.string(),
   publicAddress: z.string(),

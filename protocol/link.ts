@@ -8,12 +8,14 @@
  *   agent    -> want { pods }     (all that are not over, then what changed), acknowledge { eventCursor }
  *   agent    -> logs { id, ... }  executor -> item/done/failed { id }   agent -> read { id, bytes }, cancel { id }
  *   agent    -> gpus-from { cursor }   executor -> gpus { report }, again and again
+ *   agent    -> prove { order }   executor -> proof { news }
  *   agent    -> remedies { forbidden }   whether the host may treat its GPUs by itself
  *
  * A pod that `want` does not name is left alone. The transport's ping and pong tell whether the other side lives.
  */
 import { z } from "zod";
 
+import { ChallengeOrder } from "./challenge/exchange.ts";
 import { GpuCursor } from "./gpu-report.ts";
 import { HostFacts } from "./host.ts";
 import { HostId, PodId } from "./ids.ts";
@@ -21,7 +23,7 @@ import { LogLine, LogQuery, PodEvent, PodStatus, Reason, WantedPod } from "./pod
 
 export const LINK_PATH = "/link";
 /** A frame larger than this closes the link. */
-export const MAX_FRAME_BYTES = 8 * 2 ** 20;
+export const MAX_FRAME_BYTES = 12 * 2 ** 20;
 /** How often the agent pings; a side that hears nothing for three times as long gives the socket up. */
 export const PING_EVERY_MS = 5_000;
 
@@ -32,6 +34,7 @@ export const PING_EVERY_MS = 5_000;
 export const WORDS_HEADER = "lium-link-words";
 export const GPU_WORDS = "gpus/1";
 export const REMEDY_WORDS = "remedies/1";
+export const CHALLENGE_WORDS = "challenges/1";
 
 /** So much of a log may be on its way or wait for its reader; the executor goes on when `read` tells that some was taken. */
 export const LOG_WINDOW_BYTES = 512 * 2 ** 10;
@@ -57,6 +60,7 @@ export const ToExecutor = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("cancel"), id: z.int() }),
   /** What is different since the report with this cursor, or everything; and all that changes from then on. */
   z.strictObject({ type: z.literal("gpus-from"), cursor: GpuCursor.optional() }),
+  z.strictObject({ type: z.literal("prove"), order: ChallengeOrder }),
   /** Why the host may neither reset GPUs nor boot by itself; nothing where it may. */
   z.strictObject({ type: z.literal("remedies"), forbidden: z.string().max(400).optional() }),
 ]);
@@ -82,6 +86,8 @@ export const ToAgent = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("item"), id: z.int(), lines: z.array(LogLine) }),
   z.strictObject({ type: z.literal("done"), id: z.int() }),
   z.strictObject({ type: z.literal("failed"), id: z.int(), reason: Reason }),
+  /** ChallengeNews. What cannot be read costs the challenge and never the link. */
+  z.strictObject({ type: z.literal("proof"), news: z.unknown() }),
   /** A GpuReport. One that cannot be read costs the report and never the link. */
   z.strictObject({ type: z.literal("gpus"), report: z.unknown() }),
 ]);

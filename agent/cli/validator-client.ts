@@ -6,10 +6,19 @@ import type { Command } from "commander";
 import { systemClock } from "../../common/clock.ts";
 import { loadHotkey } from "../../common/hotkey.ts";
 import { createHttpClient, type HttpClient } from "../../common/http-client.ts";
+import { challengeApi } from "../../protocol/challenge/exchange.ts";
+import { Hotkey } from "../../protocol/ids.ts";
 import { healthApi, validatorApi } from "../../protocol/validator-api.ts";
 import { createSigner } from "../validator/signer.ts";
 
-export type ValidatorClient = HttpClient<typeof validatorApi>;
+const API = { ...validatorApi, ...challengeApi };
+export type ValidatorClient = HttpClient<typeof API>;
+
+/** Whose requests they are, and whose agent answers. */
+export interface Parties {
+  readonly validator: Hotkey;
+  readonly agent: Hotkey;
+}
 
 export interface ValidatorClientOptions {
   /** Such as http://agent.example.org:8091. */
@@ -24,11 +33,20 @@ export interface ValidatorClientOptions {
 const TIMEOUT_MS = 75_000;
 
 /** Throws `hotkey-file-invalid`, and what asking for the receiver throws. */
-export async function validatorClient({ url, hotkeyFile, receiver }: ValidatorClientOptions): Promise<ValidatorClient> {
+export async function validatorClient(options: ValidatorClientOptions): Promise<ValidatorClient> {
+  return (await connectAs(options)).client;
+}
+
+async function connectAs({
+  url,
+  hotkeyFile,
+  receiver,
+}: ValidatorClientOptions): Promise<{ readonly client: ValidatorClient; readonly parties: Parties }> {
   const hotkey = await loadHotkey(hotkeyFile);
   const to = receiver ?? (await askReceiver(url));
   const sign = createSigner({ hotkey, receiver: to, clock: systemClock() });
-  return createHttpClient(validatorApi, { at: { baseUrl: url }, sign, timeoutMs: TIMEOUT_MS });
+  const client = createHttpClient(API, { at: { baseUrl: url }, sign, timeoutMs: TIMEOUT_MS });
+  return { client, parties: { validator: Hotkey.parse(hotkey.ss58), agent: Hotkey.parse(to) } };
 }
 
 async function askReceiver(url: string): Promise<string> {
@@ -53,11 +71,11 @@ export function validatorCommand(parent: Command, name: string, description: str
 
 export async function withValidator(
   options: ValidatorClientOptions,
-  work: (client: ValidatorClient) => Promise<void>,
+  work: (client: ValidatorClient, parties: Parties) => Promise<void>,
 ): Promise<void> {
-  const client = await validatorClient(options);
+  const { client, parties } = await connectAs(options);
   try {
-    await work(client);
+    await work(client, parties);
   } finally {
     await client.close();
   }

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import type { Commands } from "../../common/cli/output.ts";
 import type { PodView } from "../../protocol/pod.ts";
 import { duration, durationOption } from "./arguments.ts";
+import { addChallengeCommands } from "./challenge-commands.ts";
 import { addRentCommand } from "./rent-command.ts";
 import { leaseOf, readKeys } from "./rent.ts";
 import {
@@ -31,6 +32,7 @@ export function addValidatorCommands(program: Command, commands: Commands): void
   addRentCommand(parent, commands);
   addChangeCommands(parent, commands);
   addTerminateCommand(parent, commands);
+  addChallengeCommands(parent, commands);
   addKeyCommands(parent.command("keys").description("Who may log in to a pod"), commands);
   addStreamCommands(parent, commands);
 }

@@ -21,13 +21,14 @@ import { changeEvent, maySee, nameOf } from "./callers.ts";
 import { followEvents } from "./follow-events.ts";
 import { hasEnded } from "./host.ts";
 import type { OffersConfig } from "./offers-config.ts";
-import { type GpuTrouble, gpuTroubleOf, offersOf, priceMicrosOf, type Terms, termsOf } from "./offers.ts";
+import { offersOf, priceMicrosOf } from "./offers.ts";
 import { type Candidate, place } from "./placement.ts";
 import { changeWanted, checkLease } from "./pod.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Roster } from "./roster.ts";
+import { type SeenHost, seenHosts } from "./seen-hosts.ts";
 import type { Caller, PodChange, UseCases } from "./use-cases.ts";
-import { candidateOf, hostViewOf, isSettled, viewOf } from "./view.ts";
+import { hostViewOf, isSettled, viewOf } from "./view.ts";
 
 export interface FleetOptions {
   readonly version: string;
@@ -78,8 +79,9 @@ export class Fleet implements UseCases {
   }
 
   capacity(): Capacity {
-    const offers = this.#seen().flatMap(({ candidate, terms, trouble }) =>
+    const offers = this.#seen().flatMap(({ candidate, hostKey, terms, trouble }) =>
       offersOf(candidate, {
+        hostKey,
         terms,
         priceMicrosOf: (model) => priceMicrosOf(this.#options.offers, model),
         gpuProblems: trouble.problems,
@@ -268,16 +270,8 @@ export class Fleet implements UseCases {
     return this.#seen().map(({ candidate }) => candidate);
   }
 
-  #seen(): { readonly candidate: Candidate; readonly terms: Terms; readonly trouble: GpuTrouble }[] {
-    const { network, offers } = this.#options;
-    return this.#roster.hosts().map((host) => {
-      const { hostId } = host.record;
-      const terms = termsOf(offers, host.record);
-      const trouble = gpuTroubleOf(this.#deps.gpus.of(hostId)?.state.gpus ?? []);
-      const withheld = { fenced: trouble.fenced, maintenance: terms.maintenance };
-      const pods = this.#roster.activeOn(hostId);
-      return { candidate: candidateOf(host, pods, network === "development", withheld), terms, trouble };
-    });
+  #seen(): SeenHost[] {
+    return seenHosts(this.#roster, this.#deps.gpus, this.#options);
   }
 
   #find(caller: Caller, podId: PodId): PodRecord {

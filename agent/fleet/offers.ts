@@ -35,6 +35,8 @@ export function priceMicrosOf({ prices, pricePerGpuHour }: OffersConfig, model: 
 }
 
 export interface OfferContext {
+  /** Of its executor. */
+  readonly hostKey: string;
   readonly terms: Terms;
   readonly priceMicrosOf: (model: string) => number | undefined;
   /** Codes of what is wrong with GPUs of this host, fenced ones too. */
@@ -44,13 +46,14 @@ export interface OfferContext {
 /** None while the host is away, or has not said yet what is on it. */
 export function offersOf({ hostId, offer }: Candidate, context: OfferContext): Offer[] {
   if (offer === undefined) return [];
-  const { terms, gpuProblems } = context;
+  const { hostKey, terms, gpuProblems } = context;
   const { facts, free } = offer;
   const { sealingKey, publicAddress, rentable: total, problems } = facts;
   const codes = [...new Set([...problems.map(({ code }) => code), ...gpuProblems])].toSorted();
   return [
     {
       hostId,
+      hostKey,
       sealingKey,
       publicAddress,
       ...(terms.region === undefined ? {} : { region: terms.region }),

@@ -14,13 +14,14 @@ import { LINK_PATH, MAX_FRAME_BYTES, WORDS_HEADER } from "../../protocol/link.ts
 import type { HostReports } from "../fleet/host-reports.ts";
 import type { GpuReports } from "../gpus/gpu-reports.ts";
 import type { Certificate } from "./certificate.ts";
-import { Session } from "./session.ts";
+import { type ChallengeEars, Session } from "./session.ts";
 import { WaitingRoom, type WaitingRoomOptions } from "./waiting-room.ts";
 
 export interface LinkServerDeps {
   readonly certificate: Certificate;
   readonly reports: HostReports;
   readonly gpus: GpuReports;
+  readonly challenges: ChallengeEars;
   readonly clock: Clock;
   readonly log: Logger;
 }

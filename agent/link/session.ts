@@ -12,9 +12,17 @@ import { WebSocket } from "ws";
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
 import { startTicker } from "../../common/ticker.ts";
+import { ChallengeNews, type ChallengeOrder } from "../../protocol/challenge/exchange.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { HostId, PodId } from "../../protocol/ids.ts";
-import { GPU_WORDS, PING_EVERY_MS, REMEDY_WORDS, ToAgent, type ToExecutor } from "../../protocol/link.ts";
+import {
+  CHALLENGE_WORDS,
+  GPU_WORDS,
+  PING_EVERY_MS,
+  REMEDY_WORDS,
+  ToAgent,
+  type ToExecutor,
+} from "../../protocol/link.ts";
 import type { LogLine, LogQuery, WantedPod } from "../../protocol/pod.ts";
 import type { HostLink } from "../fleet/host-link.ts";
 import type { HostReports } from "../fleet/host-reports.ts";
@@ -23,9 +31,16 @@ import { hashSecret } from "./enrolment.ts";
 import { identifyHost } from "./identity.ts";
 import { LogStreams } from "./log-streams.ts";
 
+export interface ChallengeEars {
+  heard(hostId: HostId, news: ChallengeNews): void;
+  lost(hostId: HostId): void;
+}
+
 export interface SessionDeps {
   readonly reports: HostReports;
   readonly gpus: Pick<GpuReports, "listen" | "breaker">;
+  /** Hears what hosts say of challenges, and of the end of their links. */
+  readonly challenges: ChallengeEars;
   /** Words that not every version knows, and this executor does. */
   readonly words: readonly string[];
   readonly clock: Clock;
@@ -82,6 +97,12 @@ export class Session implements HostLink {
     return this.#logs.open(podId, query, signal);
   }
 
+  challenge(order: ChallengeOrder): boolean {
+    if (!this.#deps.words.includes(CHALLENGE_WORDS)) return false;
+    this.#send({ type: "prove", order });
+    return true;
+  }
+
   replace(): void {
     this.#socket.close(POLICY_VIOLATION, "replaced");
   }
@@ -120,7 +141,7 @@ export class Session implements HostLink {
   }
 
   async #serve(hostId: HostId, frames: AsyncGenerator<ToAgent>): Promise<void> {
-    const { reports, gpus, words, log } = this.#deps;
+    const { reports, gpus, challenges, words, log } = this.#deps;
     const eventCursor = reports.connected(hostId, this);
     this.#send({ type: "welcome", hostId, eventCursor });
     log.info("a host is linked", { hostId });
@@ -132,6 +153,7 @@ export class Session implements HostLink {
     } finally {
       this.#over.abort();
       forgetBreaker?.();
+      challenges.lost(hostId);
       await heartbeat.done;
       await reports.disconnected(hostId, this);
       log.info("a host is no longer linked", { hostId });
@@ -155,9 +177,17 @@ export class Session implements HostLink {
       case "done":
       case "failed":
         return this.#logs.take(frame);
+      case "proof":
+        return this.#hearProof(hostId, frame.news);
       case "gpus":
         return this.#takeGpus(frame.report);
     }
+  }
+
+  #hearProof(hostId: HostId, said: unknown): void {
+    const news = ChallengeNews.safeParse(said);
+    if (news.success) this.#deps.challenges.heard(hostId, news.data);
+    else this.#deps.log.warn("what a host said of a challenge cannot be read", { hostId });
   }
 
   #askForGpus(cursor: string | undefined): void {

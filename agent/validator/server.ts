@@ -8,8 +8,11 @@ import { type BoundRoute, createHttpServer, type HttpServer } from "../../common
 import type { Logger } from "../../common/logger.ts";
 import type { Rate } from "../../common/token-bucket.ts";
 import { VERSION } from "../../common/version.ts";
+import { challengeApi } from "../../protocol/challenge/exchange.ts";
 import { openApiDocument } from "../../protocol/openapi.ts";
 import { healthApi, validatorApi } from "../../protocol/validator-api.ts";
+import type { ChallengeDesk } from "../challenges/desk.ts";
+import { challengeHandlers } from "../challenges/routes.ts";
 import type { AgentConfig } from "../config.ts";
 import type { UseCases } from "../fleet/use-cases.ts";
 import { type AuthOptions, createAuthenticator } from "./auth.ts";
@@ -20,6 +23,7 @@ export interface ValidatorServerOptions extends Omit<AuthOptions, "clock"> {
   readonly useCases: UseCases;
   /** By the agent's hotkey; capacity is shown unsigned without it. */
   readonly sign?: ((bytes: Uint8Array) => Uint8Array) | undefined;
+  readonly challenges: ChallengeDesk;
   readonly log: Logger;
   readonly clock: Clock;
   /** VALIDATOR_LIMITS when left out. */
@@ -53,12 +57,12 @@ function rateOf(perMinute: number): Rate {
 }
 
 export async function createValidatorServer(options: ValidatorServerOptions): Promise<HttpServer> {
-  const { useCases, hotkey, sign, log, clock, limits = VALIDATOR_LIMITS } = options;
+  const { useCases, hotkey, sign, challenges, log, clock, limits = VALIDATOR_LIMITS } = options;
   await initHotkeys();
   const board = new CapacityBoard({ capacity: () => useCases.capacity(), hotkey, sign, clock });
   return createHttpServer({
-    routes: validatorApi,
-    handlers: validatorHandlers(useCases, board),
+    routes: { ...validatorApi, ...challengeApi },
+    handlers: { ...validatorHandlers(useCases, board), ...challengeHandlers(challenges) },
     ...createAuthenticator(options),
     limits,
     more: options.more ?? [],
@@ -74,8 +78,9 @@ function validatorDocument(): Record<string, unknown> {
     {
       title: "Lium Provider: validator API",
       version: VERSION,
-      description: "Rent pods from a provider's agent. Requests are signed with btauth/1 by an allowed hotkey.",
+      description:
+        "Rent pods from a provider's agent and test its hosts. Requests are signed with btauth/1 by an allowed hotkey.",
     },
-    { ...validatorApi, ...healthApi },
+    { ...validatorApi, ...challengeApi, ...healthApi },
   );
 }

@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import type { z } from "zod";
 
 import type { Challenge, Reveal } from "../../protocol/challenge/messages.ts";
-import { gpuSeed } from "../../protocol/challenge/seeds.ts";
 import type { GpuUuid } from "../../protocol/ids.ts";
 import { type WorkerParts, WorkerProcess } from "../gpus/children/worker-process.ts";
 import { Failure } from "./failure.ts";
@@ -55,29 +54,23 @@ export async function listOpenClDevices(
   }
 }
 
+export interface RunOptions extends Pick<Challenge, "gpus" | "task"> {
+  /** 32 bytes from which this GPU's matrices follow. */
+  readonly seedOf: (gpu: GpuUuid) => Buffer;
+  /** Where each GPU is. */
+  readonly devices: ReadonlyMap<GpuUuid, DeviceChoice>;
+}
+
 /** One challenge on this host: open, commit, answer, close; close at any time. */
 export class ChallengeRun {
-  readonly #challenge: Challenge;
+  readonly #run: RunOptions;
   readonly #options: ProverOptions;
-  readonly #devices: ReadonlyMap<GpuUuid, DeviceChoice>;
   readonly #workers: ReadonlyMap<GpuUuid, WorkerProcess>;
 
-  /** `devices`: where each GPU of the challenge is. */
-  constructor(
-    {
-      challenge,
-      devices,
-      ...options
-    }: ProverOptions & {
-      readonly challenge: Challenge;
-      readonly devices: ReadonlyMap<GpuUuid, DeviceChoice>;
-    },
-    parts: WorkerParts,
-  ) {
-    this.#challenge = challenge;
+  constructor(options: ProverOptions & RunOptions, parts: WorkerParts) {
+    this.#run = options;
     this.#options = options;
-    this.#devices = devices;
-    this.#workers = new Map(challenge.gpus.map((gpu) => [gpu, startWorker(options, parts)]));
+    this.#workers = new Map(options.gpus.map((gpu) => [gpu, startWorker(options, parts)]));
   }
 
   /** Readies every GPU, so that all of them begin at the same time. To be done before the validator's clock runs. */
@@ -86,7 +79,7 @@ export class ChallengeRun {
     return this.#each(Opened, { timeoutMs: OPEN_MS, signal }, (gpu) => ({
       do: "open",
       library,
-      device: this.#devices.get(gpu) ?? { uuid: gpu },
+      device: this.#run.devices.get(gpu) ?? { uuid: gpu },
       ...(maxAllocationBytes === undefined ? {} : { maxAllocationBytes }),
     }));
   }
@@ -95,8 +88,8 @@ export class ChallengeRun {
   commit(deadline: Deadline): Promise<Outcomes<Committed>> {
     return this.#each(Committed, deadline, (gpu) => ({
       do: "commit",
-      task: this.#challenge.task,
-      seed: gpuSeed(this.#challenge, gpu).toString("hex"),
+      task: this.#run.task,
+      seed: this.#run.seedOf(gpu).toString("hex"),
     }));
   }
 

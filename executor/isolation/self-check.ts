@@ -23,7 +23,8 @@ export interface SelfCheckDeps {
 const MIB = 2 ** 20;
 const RUN_MS = 30_000;
 const POLL_MS = 20;
-const CHECK_LABEL = "lium.check";
+/** On containers of ours that are no pods. */
+export const CHECK_LABEL = "lium.check";
 
 /**
  * Resolves with `/proc/self/status` as a process in such a container reads it. Rejects with `isolation-unavailable` when

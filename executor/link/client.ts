@@ -9,6 +9,7 @@ import { WebSocket } from "ws";
 import { type Backoff, backoffMs } from "../../common/backoff.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import {
+  CHALLENGE_WORDS,
   GPU_WORDS,
   LINK_PATH,
   MAX_FRAME_BYTES,
@@ -123,7 +124,7 @@ function dial({ url, fingerprint }: Membership): WebSocket {
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: SILENCE_MS,
     perMessageDeflate: false,
-    headers: { [WORDS_HEADER]: `${GPU_WORDS} ${REMEDY_WORDS}` },
+    headers: { [WORDS_HEADER]: `${GPU_WORDS} ${REMEDY_WORDS} ${CHALLENGE_WORDS}` },
   });
   socket.on("upgrade", (response) => {
     const seen = fingerprintOf(response.socket);

@@ -5,6 +5,7 @@ import { WebSocket } from "ws";
 
 import type { Clock } from "../../common/clock.ts";
 import type { Logger } from "../../common/logger.ts";
+import type { ChallengeNews, ChallengeOrder } from "../../protocol/challenge/exchange.ts";
 import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { GpuReport } from "../../protocol/gpu-report.ts";
 import type { HostFacts } from "../../protocol/host.ts";
@@ -54,6 +55,12 @@ export interface GpuReportsPort {
   follow(from: string | undefined, send: (report: GpuReport) => void, over: AbortSignal): Promise<void>;
 }
 
+/** What validators ask this host to prove. */
+export interface ChallengesPort {
+  /** Never throws; what comes of it is told until `over` aborts, which also gives it up. */
+  take(order: ChallengeOrder, tell: (news: ChallengeNews) => Promise<void>, over: AbortSignal): void;
+}
+
 export interface SessionDeps {
   readonly membership: Membership;
   /** The name that operators see. */
@@ -63,6 +70,7 @@ export interface SessionDeps {
   readonly events: EventsPort;
   readonly facts: FactsPort;
   readonly gpuReports: GpuReportsPort;
+  readonly challenges: ChallengesPort;
   /** Takes the agent's word on whether GPUs may be treated. */
   readonly forbidRemedies: (why: string | undefined) => void;
   readonly clock: Clock;
@@ -123,6 +131,8 @@ export class Session {
       case "gpus-from":
         void this.#deps.gpuReports.follow(frame.cursor, (report) => this.#send({ type: "gpus", report }), this.#over);
         return;
+      case "prove":
+        return this.#deps.challenges.take(frame.order, (news) => this.#tellOfProof(news), this.#over);
       case "remedies":
         return this.#deps.forbidRemedies(frame.forbidden);
     }
@@ -189,6 +199,12 @@ export class Session {
     } finally {
       this.#streams.delete(id);
     }
+  }
+
+  /** Answers are large: one at a time waits to be sent. */
+  async #tellOfProof(news: ChallengeNews): Promise<void> {
+    this.#send({ type: "proof", news });
+    await this.#drained(this.#over).catch(() => undefined);
   }
 
   /** A slow link slows the reading of logs down, not the memory up. */

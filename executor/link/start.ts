@@ -9,13 +9,14 @@ import { GpuReporter } from "../gpus/report/reporter.ts";
 import type { Pods } from "../pods/reconcile.ts";
 import { LinkClient } from "./client.ts";
 import { loadMembership, saveMembership } from "./membership.ts";
+import type { ChallengesPort } from "./session.ts";
 
 const RECONNECT = { firstDelayMs: 250, maxDelayMs: 10_000 };
 
 export async function startLink(
   base: Base,
   pods: Pods,
-  health: Pick<GpuHealth, "forbid">,
+  { health, challenges }: { readonly health: Pick<GpuHealth, "forbid">; readonly challenges: ChallengesPort },
 ): Promise<LinkClient | undefined> {
   const { config, keys, ledger, log, life } = base;
   const membership = await loadMembership(config.stateDir);
@@ -34,6 +35,7 @@ export async function startLink(
       pods,
       events: ledger,
       gpuReports: new GpuReporter({ ...base, pods, run: Math.floor(base.random() * 2 ** 48).toString(36) }),
+      challenges,
       forbidRemedies: (why) => health.forbid(why),
       onWelcome: async () => {
         if (membership.joinSecret !== undefined) await saveMembership(config.stateDir, { url, fingerprint });

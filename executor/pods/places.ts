@@ -61,7 +61,7 @@ export class Places {
     const busy = new Set(this.#busyPorts);
     for (;;) {
       const ports = choosePorts({
-        podId: record.wanted.podId,
+        holder: record.wanted.podId,
         requests,
         ranges: this.#options.ranges,
         isTaken: (key) => claimed.has(key) || busy.has(key),

@@ -3,7 +3,6 @@
  */
 import { createHash } from "node:crypto";
 
-import type { PodId } from "../../protocol/ids.ts";
 import { portKey } from "./claims.ts";
 import type { PortBinding } from "./state.ts";
 
@@ -20,7 +19,8 @@ interface PortRequest {
 }
 
 export interface PortChoice {
-  readonly podId: PodId;
+  /** Whose they will be. */
+  readonly holder: string;
   readonly requests: readonly PortRequest[];
   readonly ranges: readonly PortRange[];
   /** Whether a key of `portKey` may not be given out. */
@@ -29,13 +29,13 @@ export interface PortChoice {
 
 /**
  * A free host port for every request, or undefined when the ranges have too few. The search begins at a place that
- * depends on the pod, so that a port just freed is not given to the next pod at once: its old renter may still knock.
+ * depends on the holder, so that a port just freed is not given to the next pod at once: its old renter may still knock.
  */
 export function choosePorts(choice: PortChoice): PortBinding[] | undefined {
   const all = choice.ranges.flatMap((range) =>
     Array.from({ length: range.count }, (_, index) => range.internal + index),
   );
-  const offset = createHash("sha256").update(choice.podId).digest().readUInt32BE() % Math.max(all.length, 1);
+  const offset = createHash("sha256").update(choice.holder).digest().readUInt32BE() % Math.max(all.length, 1);
   const candidates = [...all.slice(offset), ...all.slice(0, offset)];
   const bindings: PortBinding[] = [];
   const chosen = new Set<string>();

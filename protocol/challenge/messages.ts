@@ -9,6 +9,7 @@ import { z } from "zod";
 import { GpuUuid, Hotkey, Instant } from "../ids.ts";
 import { base64, Digest, DIGEST_BYTES } from "./bytes.ts";
 import { pathLength, ROWS_PER_DIGEST } from "./merkle.ts";
+import { Signatures } from "./signatures.ts";
 import { GpuTask } from "./task.ts";
 
 const MAX_GPUS = 16;
@@ -44,10 +45,6 @@ export const Challenge = z.strictObject({
   answerWithinMs: Deadline,
 });
 export type Challenge = z.infer<typeof Challenge>;
-
-/** Both over the bytes of signing.ts; the agent's with the scheme that its hotkey is registered for. */
-export const Signatures = z.strictObject({ host: base64(64, 64), agent: base64(64, 64) });
-export type Signatures = z.infer<typeof Signatures>;
 
 /** One root for each round of `compute`; none for `memory`, whose commitment says that the memory is filled. */
 export const CommitBody = z.strictObject({

@@ -4,14 +4,19 @@
  *
  * Pure: callers bring the keys' own primitives.
  */
-import { type AnswerBody, type Challenge, type CommitBody, digestOf, type Signatures } from "./messages.ts";
+import type { HostAnswerBody, HostChallenge, PublicPort } from "./host-messages.ts";
+import { type AnswerBody, type Challenge, type CommitBody, digestOf } from "./messages.ts";
+import type { Signatures } from "./signatures.ts";
 
 export type Statement =
   | { readonly step: "commit"; readonly body: CommitBody }
-  | { readonly step: "answer"; readonly body: AnswerBody };
+  | { readonly step: "answer"; readonly body: AnswerBody }
+  | { readonly step: "result"; readonly body: HostAnswerBody };
+
+type AnyChallenge = Challenge | HostChallenge;
 
 /** Four lines, no line break at the end. */
-export function statementBytes(challenge: Challenge, { step, body }: Statement): Uint8Array {
+export function statementBytes(challenge: AnyChallenge, { step, body }: Statement): Uint8Array {
   const lines = ["lium-challenge/1", step, digestOf(challenge), digestOf(body)];
   return new TextEncoder().encode(lines.join("\n"));
 }
@@ -19,7 +24,7 @@ export function statementBytes(challenge: Challenge, { step, body }: Statement):
 export type SignBytes = (bytes: Uint8Array) => Uint8Array;
 
 /** base64 of one of the two signatures; the host makes its own, the agent adds its own. */
-export function signStatement(challenge: Challenge, statement: Statement, sign: SignBytes): string {
+export function signStatement(challenge: AnyChallenge, statement: Statement, sign: SignBytes): string {
   return Buffer.from(sign(statementBytes(challenge, statement))).toString("base64");
 }
 
@@ -32,7 +37,7 @@ export interface SignatureChecks {
 
 /** Whose signature is wrong; undefined when both are right. */
 export function wrongSignature(
-  challenge: Challenge,
+  challenge: AnyChallenge,
   signed: Statement & { readonly signatures: Signatures },
   checks: SignatureChecks,
 ): "host" | "agent" | undefined {
@@ -41,4 +46,9 @@ export function wrongSignature(
   if (!checks.host(bytes, Buffer.from(host, "base64"), Buffer.from(challenge.hostKey, "base64"))) return "host";
   if (!checks.agent(bytes, Buffer.from(agent, "base64"), challenge.agent)) return "agent";
   return undefined;
+}
+
+/** What the host's key signs for one asked port: the 64 bytes of the signature are the token that the port gives. */
+export function portTokenBytes(challengeId: string, { protocol, port }: PublicPort): Uint8Array {
+  return new TextEncoder().encode(["lium-challenge/1", "port", challengeId, protocol, String(port)].join("\n"));
 }

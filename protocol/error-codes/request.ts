@@ -34,6 +34,41 @@ export const REQUEST_ERRORS = {
     impact: "Nothing was pulled.",
     remedy: "Write the image as [registry/]name[:tag][@sha256:digest].",
   },
+  "challenge-refused": {
+    status: 409,
+    impact: "The challenge was not taken; nothing was held or changed.",
+    remedy: "Read the message: which of its fields does not fit this agent, this host or this moment.",
+  },
+  "challenge-busy": {
+    status: 429,
+    impact: "The challenge was not taken: another one is under way on this host.",
+    remedy: "Try again when that one is over, in some minutes at the latest.",
+  },
+  "challenge-repeated": {
+    status: 409,
+    impact: "The challenge was not taken: its nonce was used before, and counts once.",
+    remedy: "Draw a new nonce for every challenge.",
+  },
+  "challenge-not-found": {
+    status: 404,
+    impact: "Nothing was changed.",
+    remedy: "Challenges are forgotten some minutes after their end and when the agent starts anew: begin another one.",
+  },
+  "challenge-out-of-order": {
+    status: 409,
+    impact: "The step was not taken.",
+    remedy: "Wait for the phase before it: GET the challenge with `await`.",
+  },
+  "challenge-failed": {
+    status: 500,
+    impact: "The host could not prove what it was asked; its GPUs are free again.",
+    remedy: "Read the message, then run `lium-agent check` for this host.",
+  },
+  "challenge-disturbs": {
+    status: 409,
+    impact: "The challenge was not taken: it would slow the pods that are on this host.",
+    remedy: "Try again when nobody rents it, or ask for a kind that disturbs nobody: inventory or ports.",
+  },
   "pod-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List your pods to see their ids." },
   "host-not-found": { status: 404, impact: "Nothing was changed.", remedy: "List the hosts to see their ids." },
   "gpu-not-fenced": {

@@ -1,6 +1,7 @@
 /** The OpenAPI documents hold together, and the listener serves the one that describes it. */
 import { describe, expect, it } from "vitest";
 
+import { challengeApi } from "../../protocol/challenge/exchange.ts";
 import { ERRORS } from "../../protocol/errors.ts";
 import { errorsOf, openApiDocument } from "../../protocol/openapi.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
@@ -23,7 +24,7 @@ interface Document {
 
 const info = { title: "t", version: "1", description: "d" };
 const TABLES: [string, Readonly<Record<string, Route>>][] = [
-  ["validator", { ...validatorApi, ...healthApi }],
+  ["validator", { ...validatorApi, ...challengeApi, ...healthApi }],
   ["operator", operatorApi],
 ];
 
@@ -91,7 +92,7 @@ describe("the validator listener", () => {
     const health = await (await fetch(`${listener.url}/healthz`)).json();
     const capacity = await fetch(`${listener.url}/v1/capacity`);
 
-    expect(operationsOf(document).length).toBe(Object.keys(validatorApi).length + 1);
+    expect(operationsOf(document).length).toBe(Object.keys({ ...validatorApi, ...challengeApi, ...healthApi }).length);
     expect(healthApi.health.response.parse(health)).toMatchObject({ hotkey: AGENT.ss58 });
     expect(capacity.status).toBe(401);
     expect(listener.calls).toEqual([]);

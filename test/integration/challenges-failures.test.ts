@@ -39,7 +39,8 @@ describe("a GPU", () => {
       { uuid: "GPU-12345678", allowCpu: true },
       { pciAddress: "0000:41:00.0", allowCpu: true },
     ]) {
-      const run = new ChallengeRun({ challenge: small, devices: new Map([[gpu!, device]]) }, workerParts());
+      const devices = new Map([[gpu!, device]]);
+      const run = new ChallengeRun({ ...small, seedOf: () => Buffer.alloc(32), devices }, workerParts());
       runs.push(run);
 
       expect((await run.open(never)).get(gpu!)).toMatchObject({ ok: false, code: "no-device" });

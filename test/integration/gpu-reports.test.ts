@@ -57,6 +57,7 @@ async function startExecutor(
       clock: systemClock(),
       log: SILENT,
       random: Math.random,
+      challenges: { take: () => undefined },
       forbidRemedies,
       onWelcome: async () => undefined,
     },

@@ -53,7 +53,8 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   await roster.load();
   const reports = new HostReports({ roster, clock, log: SILENT });
   const gpus = new GpuReports({ clock, log: SILENT });
-  const server = new LinkServer({ certificate, reports, gpus, clock, log: SILENT }, options.waitingRoom);
+  const challenges = { heard: ignore, lost: ignore };
+  const server = new LinkServer({ certificate, reports, gpus, challenges, clock, log: SILENT }, options.waitingRoom);
   const url = `wss://127.0.0.1:${await server.listen({ host: "127.0.0.1", port: 0 })}`;
   const fleet = new Fleet(
     {

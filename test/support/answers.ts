@@ -33,7 +33,7 @@ export function capacity(): Capacity {
   const [{ vendor, model, memoryBytes, simulated }] = [gpu(1)];
   const models = [{ vendor, model, memoryBytes, simulated, count: offered.length, free: 1, largestSet: 1 }];
   const state = { health: "healthy" as const, problems: [], maintenance: false };
-  const place = { hostId: hostId(1), sealingKey, publicAddress };
+  const place = { hostId: hostId(1), hostKey: sealingKey, sealingKey, publicAddress };
   return { at: AT, offers: [{ ...place, ...state, total, free, models, gpus: offered }] };
 }
 

@@ -19,6 +19,7 @@ import type {} from "../../common/http-server.ts";
 import { Hotkey } from "../../protocol/ids.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
 import { validatorApi } from "../../protocol/validator-api.ts";
+import { deskWithoutHosts } from "./challenges/no-hosts.ts";
 import { type FakeUseCases, fakeUseCases } from "./fake-use-cases.ts";
 import { loggerToMemory } from "./memory-log.ts";
 
@@ -65,6 +66,7 @@ export async function startValidatorListener(
     useCases,
     hotkey: Hotkey.parse(AGENT.ss58),
     sign,
+    challenges: deskWithoutHosts(Hotkey.parse(AGENT.ss58), clock),
     allowed: allowed ?? new Map([[Hotkey.parse(caller.ss58), caller.scheme]]),
     replay: createReplayStore(clock),
     log,

@@ -14,6 +14,8 @@ export interface WorkerOptions {
   readonly name: string;
   readonly script: string;
   readonly args: readonly string[];
+  /** A program and its arguments that the child is started by, such as one that takes it into another network. */
+  readonly within?: readonly string[];
   /** The whole environment of the child. */
   readonly env: Readonly<Record<string, string>>;
   /** Of the second failure in a row and those after it. */
@@ -98,10 +100,12 @@ export class WorkerProcess {
   }
 
   #start(): Running {
-    const { script, args, env } = this.#options;
+    const { script, args, env, within = [] } = this.#options;
+    const [program = "", ...starting] = [...within, process.execPath, ...SMALL];
     const child = fork(script, args, {
       detached: true,
-      execArgv: [...SMALL],
+      execPath: program,
+      execArgv: starting,
       env: { ...env },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });

@@ -46,7 +46,8 @@ export function moduleVersion(root: Root): Known<string> {
   return version ?? unavailable("error", text.slice(0, 100));
 }
 
-const LIBRARY_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+/** Where drivers' packages put the management library. */
+export const LIBRARY_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
 /** From the name of the file that the library's link leads to. */
 export function libraryVersion(root: Root): string | undefined {

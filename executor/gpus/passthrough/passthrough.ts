@@ -49,6 +49,8 @@ export class Passthrough {
   /** What was there when it was last asked who holds it. */
   #asked: ReadonlySet<GpuUuid> = new Set();
   #blocked: ReadonlyMap<GpuUuid, string> = new Map();
+  /** By ourselves, for a while. */
+  readonly #reserved = new Map<GpuUuid, string>();
 
   constructor(deps: PassthroughDeps) {
     this.#deps = deps;
@@ -87,7 +89,7 @@ export class Passthrough {
     return () => this.#listeners.delete(listener);
   }
 
-  /** By whom units are held that is no pod of ours: containers by their names. */
+  /** By whom units are held that is no pod of ours: containers by their names, and a validator's challenge. */
   get blocked(): ReadonlyMap<GpuUuid, string> {
     return this.#blocked;
   }
@@ -103,6 +105,17 @@ export class Passthrough {
     this.#asked = new Set(asked ? everyUnit(this.#deps.inventory.snapshot().gpus) : []);
     this.#reckon();
     this.#tell();
+  }
+
+  /** Keeps these from everybody, for `whom`, until the returned function is called. */
+  reserve(uuids: readonly GpuUuid[], whom: string): () => void {
+    const change = (act: (uuid: GpuUuid) => void): void => {
+      uuids.forEach(act);
+      this.#reckon();
+      this.#tell();
+    };
+    change((uuid) => this.#reserved.set(uuid, whom));
+    return () => change((uuid) => this.#reserved.delete(uuid));
   }
 
   /**
@@ -128,7 +141,7 @@ export class Passthrough {
   #reckon(): void {
     const snapshot = this.#deps.inventory.snapshot();
     const context = { snapshot, cdiDevices: this.#setup?.cdiDevices ?? new Map() };
-    const blocked = new Map<GpuUuid, string>();
+    const blocked = new Map<GpuUuid, string>(this.#reserved);
     for (const { name, ours, devices } of this.#holders) {
       const hidden = snapshot.gpus.filter(({ simulated }) => (simulated ? ours : devices === undefined));
       const held = [...everyUnit(hidden), ...(devices === undefined ? [] : heldBy(devices, context))];

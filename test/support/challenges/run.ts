@@ -14,6 +14,7 @@ import {
   digestOf,
   type Reveal,
 } from "../../../protocol/challenge/messages.ts";
+import { gpuSeed } from "../../../protocol/challenge/seeds.ts";
 import { signAnswer, signCommit } from "./honest.ts";
 
 export const never = new AbortController().signal;
@@ -27,7 +28,9 @@ export function workerParts(): WorkerParts {
 /** Every GPU of the challenge is the same processor, which each worker uses as if it were its own. */
 export function runOnProcessor(challenge: Challenge, options: ProverOptions = {}): ChallengeRun {
   const devices = new Map(challenge.gpus.map((gpu) => [gpu, { index: 0, allowCpu: true }]));
-  return new ChallengeRun({ challenge, devices, ...options }, workerParts());
+  const { gpus, task } = challenge;
+  const seedOf = (gpu: string): Buffer => gpuSeed(challenge, gpu);
+  return new ChallengeRun({ gpus, task, seedOf, devices, ...options }, workerParts());
 }
 
 export async function commitOf(run: ChallengeRun, challenge: Challenge): Promise<Commit> {

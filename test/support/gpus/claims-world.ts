@@ -67,6 +67,7 @@ export class ClaimsWorld {
         clock: systemClock(),
         log: this.#host.log,
         random: Math.random,
+        challenges: { take: () => undefined },
         forbidRemedies: () => undefined,
         onWelcome: async () => {
           this.#joinSecret = undefined;

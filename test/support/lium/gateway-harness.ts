@@ -19,6 +19,7 @@ import { AppError } from "../../../protocol/errors.ts";
 import { HostId, Hotkey } from "../../../protocol/ids.ts";
 import { executorIdOf, executorPortOf } from "../../../protocol/lium/executor-id.ts";
 import { AGENT, ALICE } from "../api-servers.ts";
+import { deskWithoutHosts } from "../challenges/no-hosts.ts";
 import { fakeUseCases } from "../fake-use-cases.ts";
 import { loggerToMemory } from "../memory-log.ts";
 
@@ -107,6 +108,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const server = await createValidatorServer({
     useCases: fakeUseCases().useCases,
     hotkey,
+    challenges: deskWithoutHosts(hotkey, clock),
     allowed,
     replay,
     more: boundRoutes(liumRest(parts)),

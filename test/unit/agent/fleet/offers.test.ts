@@ -27,6 +27,7 @@ function offerOf({ facts = {}, config = {}, withheld, pods = [], gpuProblems = [
   const terms = termsOf(offers, record);
   const host = { record, connected: true, ready: true };
   const [offer] = offersOf(candidateOf(host, pods, false, withheld), {
+    hostKey: record.publicKey,
     terms,
     priceMicrosOf: (model) => priceMicrosOf(offers, model),
     gpuProblems,

@@ -99,7 +99,7 @@ describe("waiting for a phase", () => {
   });
 });
 
-const PLAIN = { terms: { maintenance: false }, priceMicrosOf: () => undefined, gpuProblems: [] };
+const PLAIN = { hostKey: "key", terms: { maintenance: false }, priceMicrosOf: () => undefined, gpuProblems: [] };
 
 function offersOf(candidate: Candidate): Offer[] {
   return offersOn(candidate, PLAIN);

@@ -55,7 +55,7 @@ function admit(records: Map<string, PodRecord>, n: number, request: Request): vo
   )
     return;
   const ports = choosePorts({
-    podId: wanted.podId,
+    holder: wanted.podId,
     requests: spec.ports,
     ranges: RANGES,
     isTaken: (key) => claims.ports.has(key),
@@ -177,12 +177,12 @@ describe("refusalOf", () => {
 });
 
 describe("choosePorts", () => {
-  const request = { podId: podId(1), requests: [{ containerPort: 22, protocol: "tcp" as const }], ranges: RANGES };
+  const request = { holder: podId(1), requests: [{ containerPort: 22, protocol: "tcp" as const }], ranges: RANGES };
 
   it("gives every port of the range before it gives up", () => {
     const taken = new Set<string>();
     for (let count = 0; count < 8; count += 1) {
-      const [binding] = choosePorts({ ...request, podId: podId(count), isTaken: (key) => taken.has(key) }) ?? [];
+      const [binding] = choosePorts({ ...request, holder: podId(count), isTaken: (key) => taken.has(key) }) ?? [];
       expect(binding).toBeDefined();
       taken.add(portKey(binding?.hostPort ?? 0, "tcp"));
     }

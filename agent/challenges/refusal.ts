@@ -1,0 +1,28 @@
+/**
+ * Whether a challenge is for this agent, from who sent it, and of just now. Pure.
+ */
+import type { HostChallenge } from "../../protocol/challenge/host-messages.ts";
+import type { Challenge } from "../../protocol/challenge/messages.ts";
+
+/** How old a challenge may be when it comes, and how far its clock may be ahead. */
+export const MAX_AGE_MS = 30_000;
+
+export interface Reception {
+  readonly caller: string;
+  /** The agent's own. */
+  readonly hotkey: string;
+  readonly canSign: boolean;
+  readonly nowMs: number;
+}
+
+/** Why it is not taken. */
+export function refusalOf(
+  { validator, agent, issuedAt }: Pick<Challenge | HostChallenge, "validator" | "agent" | "issuedAt">,
+  { caller, hotkey, canSign, nowMs }: Reception,
+): string | undefined {
+  if (validator !== caller) return "It names another validator than the one that asks.";
+  if (agent !== hotkey) return "It is for another agent.";
+  if (Math.abs(nowMs - Date.parse(issuedAt)) > MAX_AGE_MS) return "It was not issued just now, by this agent's clock.";
+  if (!canSign) return "This agent has its hotkey's address alone and cannot sign.";
+  return undefined;
+}
