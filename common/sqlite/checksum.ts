@@ -7,7 +7,13 @@ export function checksum(text: string): number {
   return crc32(text);
 }
 
-/** Whether the text is as it was; a text without a number, as older versions wrote them, counts as such. */
+/**
+ * In place of a number, beside a text that a program wrote which knows none. It is no empty place: damage makes those, by a single
+ * byte.
+ */
+export const NO_SUM = -1;
+
+/** Whether the text is as it was, or nobody can tell. */
 export function isIntact(text: string, sum: unknown): boolean {
-  return sum === null || sum === undefined || sum === crc32(text);
+  return sum === NO_SUM || sum === crc32(text);
 }

@@ -85,7 +85,7 @@ function refill(path: string, skip: readonly string[]): Record<string, number> {
   const target = openDatabase(fresh(path));
   let rows: Record<string, number>;
   try {
-    rows = copyAll(salvaging(path), target, skip);
+    rows = withoutTriggers(target, () => copyAll(salvaging(path), target, skip));
   } finally {
     target.close();
   }
@@ -93,6 +93,15 @@ function refill(path: string, skip: readonly string[]): Record<string, number> {
   renameSync(fresh(path), path);
   syncFile(dirname(path));
   return rows;
+}
+
+/** Rows come over as they are: what happens at a write has happened to them. */
+function withoutTriggers<T>(db: Database, work: () => T): T {
+  const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+  for (const { name } of triggers) db.exec(`DROP TRIGGER "${String(name)}"`);
+  const done = work();
+  for (const { sql } of triggers) db.exec(String(sql));
+  return done;
 }
 
 function copyAll(from: string, target: Database, skip: readonly string[]): Record<string, number> {

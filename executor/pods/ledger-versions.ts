@@ -5,6 +5,7 @@
  * 2: a checksum beside every text, so that a flipped bit is damage and not another promise; a place for damaged rows.
  */
 import { type Fields, keepKnown } from "../../common/known-fields.ts";
+import { NO_SUM } from "../../common/sqlite/checksum.ts";
 import type { Database } from "../../common/sqlite/database.ts";
 import type { Migration } from "../../common/sqlite/versions.ts";
 import { POD_EVENT_V1, POD_RECORD_V1, POD_STATUS_V1 } from "../../protocol/fields-v1.ts";
@@ -33,17 +34,25 @@ const checksums: Migration = {
   up: (db) => {
     for (const { table, column } of SUMMED) {
       db.exec(`ALTER TABLE ${table} ADD COLUMN ${column}_sum INTEGER`);
-      // A program that knows no checksums may write here too; its text has none then, instead of a wrong one.
+      // A program that knows no checksums may write here too; its text is marked as having none then, instead of a wrong one.
+      const mark = `UPDATE ${table} SET ${column}_sum = ${NO_SUM}`;
       db.exec(`
+        ${mark} WHERE ${column} IS NOT NULL;
         CREATE TRIGGER ${table}_${column}_without_sum AFTER UPDATE OF ${column} ON ${table}
         WHEN new.${column} IS NOT old.${column} AND new.${column}_sum IS old.${column}_sum
-        BEGIN UPDATE ${table} SET ${column}_sum = NULL WHERE rowid = new.rowid; END`);
+        BEGIN ${mark} WHERE rowid = new.rowid; END;
+        CREATE TRIGGER ${table}_${column}_new_without_sum AFTER INSERT ON ${table}
+        WHEN new.${column} IS NOT NULL AND new.${column}_sum IS NULL
+        BEGIN ${mark} WHERE rowid = new.rowid; END`);
     }
     db.exec("CREATE TABLE damaged_rows (origin TEXT, key TEXT, content TEXT, set_aside_at TEXT NOT NULL) STRICT");
   },
   down: (db) => {
     for (const { table, column } of SUMMED) {
-      db.exec(`DROP TRIGGER ${table}_${column}_without_sum; ALTER TABLE ${table} DROP COLUMN ${column}_sum`);
+      db.exec(`
+        DROP TRIGGER ${table}_${column}_without_sum;
+        DROP TRIGGER ${table}_${column}_new_without_sum;
+        ALTER TABLE ${table} DROP COLUMN ${column}_sum`);
     }
     db.exec("DROP TABLE damaged_rows");
     cutDown(db, { table: "pods", column: "record", fields: POD_RECORD_V1 });

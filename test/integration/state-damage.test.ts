@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -130,6 +131,16 @@ describe("demand 24: a ledger that was truncated or changed at any byte", () => 
     );
     // One byte costs at most one record in most places: the great majority is always there.
     expect(kept / 200).toBeGreaterThan(PODS * 0.6);
+  });
+
+  it("believes no text beside which the place of the checksum was emptied", () => {
+    const db = new DatabaseSync(path);
+    const changed = JSON.stringify(recordOf(1)).replace("111", "711");
+    db.exec("DROP TRIGGER pods_record_without_sum");
+    db.prepare("UPDATE pods SET record = ?, record_sum = NULL WHERE pod_id = ?").run(changed, podId(1));
+    db.close();
+
+    expect(expectService(path)).toBe(PODS - 1);
   });
 
   it("opens after every byte of its header changed, one at a time", () => {

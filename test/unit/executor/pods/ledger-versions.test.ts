@@ -192,7 +192,7 @@ describe("a ledger that a newer program wrote", () => {
       db.exec(`PRAGMA user_version = ${version}; PRAGMA application_id = ${0x4c500000 + version}`);
       db.exec("ALTER TABLE pods ADD COLUMN later TEXT; CREATE TABLE later (x TEXT)");
       const record = { ...newRecord(), later: 1, wanted: { ...wantedPod(), later: { deep: true } } };
-      db.prepare("UPDATE pods SET record = ?, record_sum = NULL").run(JSON.stringify(record));
+      db.prepare("UPDATE pods SET record = ?, record_sum = -1").run(JSON.stringify(record));
     });
   }
 
