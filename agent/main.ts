@@ -30,7 +30,7 @@ import { type Certificate, loadCertificate } from "./link/certificate.ts";
 import { invite } from "./link/enrolment.ts";
 import { LinkServer, type LinkServerDeps } from "./link/server.ts";
 import { createLium } from "./lium/start.ts";
-import { createOperatorServer } from "./operator/server.ts";
+import { createOperatorServer, type OperatorServerOptions } from "./operator/server.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { createValidatorServer, validatorLimits } from "./validator/server.ts";
@@ -110,7 +110,7 @@ async function start(base: Base): Promise<void> {
     validatorUrl: () => urls.validatorUrl,
   });
   urls.validatorUrl = await startValidator(base, { fleet, store, hotkey, sign, chain, challenges });
-  await startOperator(base, { fleet, chain, breaker: gpus.breaker });
+  await startOperator(base, { fleet, chain, breaker: gpus.breaker, challenges: { desk: challenges, hotkey } });
 
   const listeners = join(config.stateDir, "listeners.json");
   const operatorSocket = config.operator.socketPath;
@@ -204,11 +204,11 @@ async function startValidator(base: Base, parts: ValidatorParts): Promise<string
 
 async function startOperator(
   { config, log, life, clock }: Base,
-  { fleet, chain, breaker }: Pick<ValidatorParts, "fleet" | "chain"> & Pick<GpuReports, "breaker">,
+  parts: Pick<ValidatorParts, "fleet" | "chain"> & Pick<OperatorServerOptions, "breaker" | "challenges">,
 ): Promise<void> {
   const { socketPath } = config.operator;
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
-  const server = await createOperatorServer({ useCases: fleet, chain, breaker, log, clock });
+  const server = await createOperatorServer({ ...parts, useCases: parts.fleet, log, clock });
   await server.listen({ socketPath });
   life.add("operator", () => server.close());
   log.info("listening for the operator", { socketPath });

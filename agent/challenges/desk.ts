@@ -20,7 +20,7 @@ import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { Reason } from "../../protocol/pod.ts";
 import type { ReplayStore } from "../validator/replay.ts";
 import { MAX_AGE_MS, refusalOf } from "./refusal.ts";
-import { hasReached, isLive, keptSize, type Run, viewOf } from "./run.ts";
+import { hasReached, isLive, keptSize, newRun, type Run, viewOf } from "./run.ts";
 
 /** Who can be asked. */
 export interface ChallengeHosts {
@@ -129,7 +129,9 @@ export class ChallengeDesk {
   /** Takes what a host says; of a challenge that is not its own nothing. */
   heard(hostId: HostId, news: ChallengeNews): void {
     const run = this.#runs.get(news.id);
-    if (run === undefined || run.hostId !== hostId || !isLive(run)) return;
+    if (run === undefined || run.hostId !== hostId) return;
+    if (news.said === "closed" || news.said === "failed") run.held = false;
+    if (!isLive(run)) return;
     if (news.said === "failed") {
       this.#end(run, "failed");
       run.reason = news.reason;
@@ -144,7 +146,9 @@ export class ChallengeDesk {
   /** The host's link is gone: what it did for us it has given up. */
   lost(hostId: HostId): void {
     for (const run of this.#runs.values()) {
-      if (run.hostId !== hostId || !isLive(run)) continue;
+      if (run.hostId !== hostId) continue;
+      run.held = false;
+      if (!isLive(run)) continue;
       run.reason = { code: "host-unreachable", message: "The connection to the host was lost." };
       this.#end(run, "failed");
       ring(run);
@@ -155,23 +159,15 @@ export class ChallengeDesk {
     const { hosts, hotkey, sign, replay, clock } = this.#deps;
     const { challenge } = of;
     this.#forgetOld();
-    const refusal = refusalOf(challenge, { caller, hotkey, canSign: sign !== undefined, nowMs: clock.now() });
+    const refusal = refusalOf(challenge, { caller, hotkey, nowMs: clock.now() });
     if (refusal !== undefined) throw refused(refusal);
+    if (sign === undefined) throw new AppError("agent-cannot-sign");
     if (this.#runs.has(digestOf(challenge))) throw new AppError("challenge-repeated");
     const hostId = hosts.hostOf(challenge.hostKey);
     if (hostId === undefined) throw new AppError("host-unreachable");
-    const live = [...this.#runs.values()].filter(isLive);
-    if (live.length >= MOST_RUNS || live.some((run) => run.hostId === hostId)) throw new AppError("challenge-busy");
-    const run: Run = {
-      id: digestOf(challenge),
-      validator: caller,
-      hostId,
-      of,
-      endsAtMs: clock.monotonic() + lastsMs + SLACK_MS,
-      changed: Promise.withResolvers(),
-      answers: new Map(),
-      phase: "working",
-    };
+    const held = [...this.#runs.values()].filter((run) => run.held);
+    if (held.length >= MOST_RUNS || held.some((run) => run.hostId === hostId)) throw new AppError("challenge-busy");
+    const run = newRun({ of, validator: caller, hostId, endsAtMs: clock.monotonic() + lastsMs + SLACK_MS });
     // From here on the host is taken, so that the wait below lets nobody in.
     this.#runs.set(run.id, run);
     const isNew = await replay.remember(caller, nonceOf(challenge.nonce), clock.now() + 2 * MAX_AGE_MS);
@@ -185,6 +181,7 @@ export class ChallengeDesk {
       run.podId = await this.#deps.pods.create(challenge.validator, challenge, run.hostId);
     } catch (error) {
       const { code, message } = toAppError(error);
+      run.held = false;
       run.reason = { code, message };
       this.#end(run, "failed");
       throw error;
@@ -222,6 +219,7 @@ export class ChallengeDesk {
       this.#deps.hosts.order(run.hostId, order);
     } catch (error) {
       run.reason = { code: "host-unreachable", message: "The host is not linked." };
+      run.held = false;
       this.#end(run, "failed");
       throw error;
     }
@@ -264,6 +262,7 @@ export class ChallengeDesk {
     const nowMs = this.#deps.clock.monotonic();
     for (const [id, run] of this.#runs) {
       if (isLive(run) && nowMs > run.endsAtMs) this.#fail(run, LATE);
+      if (nowMs > run.endsAtMs) run.held = false;
       if (nowMs > run.endsAtMs + KEEP_MS) this.#runs.delete(id);
     }
   }

@@ -11,18 +11,16 @@ export interface Reception {
   readonly caller: string;
   /** The agent's own. */
   readonly hotkey: string;
-  readonly canSign: boolean;
   readonly nowMs: number;
 }
 
 /** Why it is not taken. */
 export function refusalOf(
   { validator, agent, issuedAt }: Pick<Challenge | HostChallenge, "validator" | "agent" | "issuedAt">,
-  { caller, hotkey, canSign, nowMs }: Reception,
+  { caller, hotkey, nowMs }: Reception,
 ): string | undefined {
   if (validator !== caller) return "It names another validator than the one that asks.";
   if (agent !== hotkey) return "It is for another agent.";
   if (Math.abs(nowMs - Date.parse(issuedAt)) > MAX_AGE_MS) return "It was not issued just now, by this agent's clock.";
-  if (!canSign) return "This agent has its hotkey's address alone and cannot sign.";
   return undefined;
 }

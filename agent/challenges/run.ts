@@ -3,7 +3,7 @@
  */
 import type { ChallengePhase, ChallengeView } from "../../protocol/challenge/exchange.ts";
 import type { HostAnswer, HostChallenge } from "../../protocol/challenge/host-messages.ts";
-import type { Answer, Challenge, Commit } from "../../protocol/challenge/messages.ts";
+import { type Answer, type Challenge, type Commit, digestOf } from "../../protocol/challenge/messages.ts";
 import type { GpuUuid, HostId, PodId } from "../../protocol/ids.ts";
 import type { Reason } from "../../protocol/pod.ts";
 
@@ -20,11 +20,18 @@ export interface Run {
   /** Resolved, and another one put in its place, whenever something changes. */
   changed: PromiseWithResolvers<void>;
   readonly answers: Map<GpuUuid, Answer>;
+  /** Until the host says that it has let go of everything, which may be later than the end. */
+  held: boolean;
   phase: ChallengePhase;
   commit?: Commit;
   answer?: HostAnswer;
   podId?: PodId;
   reason?: Reason;
+}
+
+export function newRun(run: Pick<Run, "of" | "validator" | "hostId" | "endsAtMs">): Run {
+  const id = digestOf(run.of.challenge);
+  return { ...run, id, changed: Promise.withResolvers(), answers: new Map(), held: true, phase: "working" };
 }
 
 const RANK: Readonly<Record<ChallengePhase, number>> = {

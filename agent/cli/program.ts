@@ -4,6 +4,7 @@
 import type { CliHost } from "../../common/cli/output.ts";
 import { runProgram } from "../../common/cli/program.ts";
 import { addChainCommands } from "./chain-commands.ts";
+import { addCheckCommand } from "./check-command.ts";
 import { addDaemonCommands } from "./daemon-commands.ts";
 import { addOperatorCommands } from "./operator-commands.ts";
 import { addStateCommands } from "./state-commands.ts";
@@ -18,6 +19,7 @@ export function runCli(argv: readonly string[], host: CliHost): Promise<number> 
       addCommands: (program, commands) => {
         addDaemonCommands(program, commands);
         addOperatorCommands(program, commands);
+        addCheckCommand(program, commands);
         addChainCommands(program, commands);
         addValidatorCommands(program, commands);
         addStateCommands(program, commands);

@@ -6,11 +6,11 @@ import { randomBytes } from "node:crypto";
 
 import type { Clock } from "../../common/clock.ts";
 import { verifyEd25519 } from "../../common/ed25519.ts";
-import { verifySignature } from "../../common/hotkey.ts";
+import { initHotkeys, verifySignature } from "../../common/hotkey.ts";
 import type { HttpClient } from "../../common/http-client.ts";
 import type { challengeApi, ChallengeView } from "../../protocol/challenge/exchange.ts";
 import type { SignatureChecks } from "../../protocol/challenge/signing.ts";
-import { AppError } from "../../protocol/errors.ts";
+import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { Hotkey } from "../../protocol/ids.ts";
 
 export interface Examiner {
@@ -32,8 +32,12 @@ export interface Envelope {
 }
 
 const AWAIT_SECONDS = 30;
+/** A challenge is taken as long as it is half a minute old. */
+const BUSY_MS = 20_000;
+const BUSY_AGAIN_MS = 250;
 
-export function envelope({ validator, agent, clock }: Examiner, hostKey: string): Envelope {
+export async function envelope({ validator, agent, clock }: Examiner, hostKey: string): Promise<Envelope> {
+  await initHotkeys();
   const issuedAt = new Date(clock.now()).toISOString();
   return { version: 1, nonce: randomBytes(32).toString("hex"), validator, agent, hostKey, issuedAt };
 }
@@ -60,6 +64,23 @@ export async function untilPhase(
     signal.throwIfAborted();
     const awaitSeconds = String(Math.max(1, Math.min(AWAIT_SECONDS, Math.ceil(leftMs / 1000))));
     seen = await client.getChallenge({ params: { id: view.id }, query: { await: phase, awaitSeconds } }, signal);
+  }
+}
+
+/** Asks again for a while where the host has not let go of the challenge before. Throws what the agent refuses. */
+export async function begin(
+  ask: () => Promise<ChallengeView>,
+  { clock }: Examiner,
+  signal: AbortSignal,
+): Promise<ChallengeView> {
+  const giveUpAtMs = clock.monotonic() + BUSY_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (toAppError(error).code !== "challenge-busy" || clock.monotonic() > giveUpAtMs) throw error;
+      await clock.sleep(BUSY_AGAIN_MS, signal);
+    }
   }
 }
 

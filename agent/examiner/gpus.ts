@@ -3,6 +3,7 @@
  */
 import { randomBytes } from "node:crypto";
 
+import type { ChallengeView } from "../../protocol/challenge/exchange.ts";
 import { type Challenge, type Commit, digestOf } from "../../protocol/challenge/messages.ts";
 import {
   beginProgress,
@@ -17,7 +18,7 @@ import type { Verdict } from "../../protocol/challenge/verdict.ts";
 import { verifyAnswer, verifyCommit } from "../../protocol/challenge/verify.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { GpuUuid } from "../../protocol/ids.ts";
-import { envelope, type Examiner, letGo, SIGNATURE_CHECKS, untilPhase } from "./examiner.ts";
+import { begin, envelope, type Examiner, letGo, SIGNATURE_CHECKS, untilPhase } from "./examiner.ts";
 
 export interface GpuQuestion {
   readonly hostKey: string;
@@ -59,14 +60,18 @@ export async function challengeGpus(
   const { clock, client } = examiner;
   const { hostKey, gpus, task, commitWithinMs, answerWithinMs } = question;
   const challenge: Challenge = {
-    ...envelope(examiner, hostKey),
+    ...(await envelope(examiner, hostKey)),
     gpus: [...gpus],
     task,
     commitWithinMs,
     answerWithinMs,
   };
-  const begun = beginProgress(challenge, clock.monotonic());
-  const view = await client.createChallenge({ body: challenge }, signal);
+  let begun = beginProgress(challenge, clock.monotonic());
+  const create = (): Promise<ChallengeView> => {
+    begun = beginProgress(challenge, clock.monotonic());
+    return client.createChallenge({ body: challenge }, signal);
+  };
+  const view = await begin(create, examiner, signal);
   try {
     const { commit } = await untilPhase(examiner, { view, phase: "committed", withinMs: commitWithinMs }, signal);
     if (commit === undefined) throw new AppError("challenge-failed", { message: "There is no commitment." });

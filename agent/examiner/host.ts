@@ -2,6 +2,7 @@
  * Challenges a host, and looks at what it opens: its ports, its stream, its pod.
  */
 import { verifyEd25519 } from "../../common/ed25519.ts";
+import type { ChallengeView } from "../../protocol/challenge/exchange.ts";
 import { isPortToken, streamDigest, streamKey } from "../../protocol/challenge/host-checks.ts";
 import {
   HostChallenge,
@@ -15,7 +16,7 @@ import { digestOf } from "../../protocol/challenge/messages.ts";
 import { wrongSignature } from "../../protocol/challenge/signing.ts";
 import { AppError } from "../../protocol/errors.ts";
 import type { PodId } from "../../protocol/ids.ts";
-import { envelope, type Examiner, letGo, SIGNATURE_CHECKS, untilPhase } from "./examiner.ts";
+import { begin, envelope, type Examiner, letGo, SIGNATURE_CHECKS, untilPhase } from "./examiner.ts";
 import { askDatagram, askPort, pullStream, readBanner } from "./looks.ts";
 
 export interface HostQuestion<T extends HostTask = HostTask> {
@@ -166,9 +167,13 @@ async function ask<K extends HostTask["kind"], T>(
 ): Promise<T> {
   const { client, clock } = examiner;
   // As the agent will spell it: a key without its comment, an image with its registry.
-  const challenge = HostChallenge.parse({ ...envelope(examiner, hostKey), task, answerWithinMs });
-  const began = clock.monotonic();
-  const view = await client.createHostChallenge({ body: challenge }, signal);
+  const challenge = HostChallenge.parse({ ...(await envelope(examiner, hostKey)), task, answerWithinMs });
+  let began = clock.monotonic();
+  const create = (): Promise<ChallengeView> => {
+    began = clock.monotonic();
+    return client.createHostChallenge({ body: challenge }, signal);
+  };
+  const view = await begin(create, examiner, signal);
   try {
     const phase = "openSeconds" in task ? "open" : "answered";
     const { answer } = await untilPhase(examiner, { view, phase, withinMs: answerWithinMs }, signal);

@@ -3,14 +3,19 @@
  */
 import type { Clock } from "../../common/clock.ts";
 import { DEFAULT_LIMITS } from "../../common/http-limits.ts";
-import { createHttpServer, type HttpServer } from "../../common/http-server.ts";
+import { type BoundRoute, boundRoutes, createHttpServer, type HttpServer } from "../../common/http-server.ts";
 import type { Logger } from "../../common/logger.ts";
+import { challengeApi } from "../../protocol/challenge/exchange.ts";
+import type { Hotkey } from "../../protocol/ids.ts";
 import { operatorApi } from "../../protocol/operator-api.ts";
 import { chainApi } from "../../protocol/operator-chain.ts";
 import { breakerApi } from "../../protocol/operator-gpus.ts";
 import { type ChainDesk, chainOff } from "../chain/desk.ts";
+import type { ChallengeDesk } from "../challenges/desk.ts";
+import { challengeHandlers } from "../challenges/routes.ts";
 import type { UseCases } from "../fleet/use-cases.ts";
 import type { FleetBreaker } from "../gpus/breaker.ts";
+import type { Owner } from "../validator/auth.ts";
 import { breakerHandlers } from "./breaker-routes.ts";
 import { chainHandlers } from "./chain-routes.ts";
 import { OPERATOR, operatorHandlers } from "./routes.ts";
@@ -21,6 +26,8 @@ export interface OperatorServerOptions {
   readonly chain?: ChainDesk;
   /** Left out where no host is listened to. */
   readonly breaker?: FleetBreaker;
+  /** Left out where hosts cannot be challenged. The operator challenges them as the agent itself. */
+  readonly challenges?: { readonly desk: ChallengeDesk; readonly hotkey: Hotkey } | undefined;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -30,6 +37,7 @@ export function createOperatorServer({
   useCases,
   chain,
   breaker,
+  challenges,
   log,
   clock,
 }: OperatorServerOptions): Promise<HttpServer> {
@@ -41,8 +49,14 @@ export function createOperatorServer({
       ...breakerHandlers(breaker),
     },
     authenticate: () => OPERATOR,
+    more: challenges === undefined ? [] : challengeRoutes(challenges),
     limits: DEFAULT_LIMITS,
     log: log.child({ part: "operator" }),
     clock,
   });
+}
+
+function challengeRoutes({ desk, hotkey }: NonNullable<OperatorServerOptions["challenges"]>): BoundRoute[] {
+  const owner: Owner = { kind: "owner", hotkey };
+  return boundRoutes({ routes: challengeApi, handlers: challengeHandlers(desk), authenticate: () => owner });
 }

@@ -85,28 +85,37 @@ export class HostChallenges {
     tell: Tell,
     over: AbortSignal,
   ): Promise<void> {
-    const { log, identity } = this.#deps;
+    const { log } = this.#deps;
     const { id, challenge } = order;
+    const { kind } = challenge.task;
     const running: Running = { id, stop: new AbortController(), revealed: Promise.withResolvers() };
-    const signal = AbortSignal.any([running.stop.signal, over]);
     this.#running = running;
+    let end: ChallengeNews = { said: "closed", id };
     try {
-      if (digestOf(challenge) !== id || challenge.hostKey !== identity.publicKey) {
-        throw new AppError("challenge-refused", { message: "It is not for this host." });
-      }
-      if (order.do === "begin") await this.#prove(order.challenge, running, tell, signal);
-      else await this.#examine(order, tell, signal);
-      log.info("a challenge was answered", { id, kind: challenge.task.kind });
+      await this.#answer(order, running, tell, AbortSignal.any([running.stop.signal, over]));
+      log.info("a challenge was answered", { id, kind });
     } catch (error) {
-      log.info("a challenge was not answered", { id, kind: challenge.task.kind, error: toAppError(error) });
-      if (!over.aborted) void tell(failed(id, toAppError(error)));
-    } finally {
-      this.#running = undefined;
+      end = failed(id, toAppError(error));
+      log.info("a challenge was not answered", { id, kind, error: toAppError(error) });
     }
+    // Before the agent hears of the end, so that what it asks next finds nobody in the way.
+    this.#running = undefined;
+    if (!over.aborted) await tell(end);
   }
 
-  #prove(challenge: Challenge, { id, revealed }: Running, tell: Tell, signal: AbortSignal): Promise<void> {
-    return this.#deps.prove({ id, challenge, revealed: revealed.promise, tell, signal });
+  async #answer(
+    order: Extract<ChallengeOrder, { readonly challenge: unknown }>,
+    { id, revealed }: Running,
+    tell: Tell,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { challenge } = order;
+    const { identity, prove } = this.#deps;
+    if (digestOf(challenge) !== id || challenge.hostKey !== identity.publicKey) {
+      throw new AppError("challenge-refused", { message: "It is not for this host." });
+    }
+    if (order.do === "examine") return this.#examine(order, tell, signal);
+    return prove({ id, challenge: order.challenge, revealed: revealed.promise, tell, signal });
   }
 
   async #examine(
@@ -129,7 +138,6 @@ export class HostChallenges {
     };
     try {
       await examine({ id, challenge, podId, answer, signal: AbortSignal.any([signal, late.signal]) });
-      await tell({ said: "closed", id });
     } finally {
       inTime.abort();
       await timer;

@@ -45,7 +45,13 @@ export const ChallengeView = z.strictObject({
 export type ChallengeView = z.infer<typeof ChallengeView>;
 
 const common = { auth: "signed", answer: "json", status: 200 } as const;
-const CREATE = ["challenge-refused", "challenge-busy", "challenge-repeated", "host-unreachable"] as const;
+const CREATE = [
+  "challenge-refused",
+  "agent-cannot-sign",
+  "challenge-busy",
+  "challenge-repeated",
+  "host-unreachable",
+] as const;
 const Params = z.strictObject({ id: ChallengeId });
 
 export const challengeApi = {

@@ -19,6 +19,11 @@ export const OWN_ERRORS = {
     impact: "The link was closed; pods go on.",
     remedy: "Bring agent and executor to the same version.",
   },
+  "check-failed": {
+    status: 500,
+    impact: "Validators would hold against this provider what was found.",
+    remedy: "Do what is written beside each finding, then run the check again.",
+  },
   "config-invalid": {
     status: 400,
     impact: "The program did not start.",

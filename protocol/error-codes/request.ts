@@ -39,6 +39,11 @@ export const REQUEST_ERRORS = {
     impact: "The challenge was not taken; nothing was held or changed.",
     remedy: "Read the message: which of its fields does not fit this agent, this host or this moment.",
   },
+  "agent-cannot-sign": {
+    status: 409,
+    impact: "The challenge was not taken: this agent has its hotkey's address alone.",
+    remedy: "Its provider sets `hotkey.file` in agent.toml.",
+  },
   "challenge-busy": {
     status: 429,
     impact: "The challenge was not taken: another one is under way on this host.",

@@ -72,6 +72,20 @@ describe("a validator", () => {
     expect(found).toMatchObject({ ok: true, banner: expect.stringMatching(/^SSH-2\.0-/) });
   }, 120_000);
 
+  it("finds what the provider's own check finds", async () => {
+    const checked = await live.stack.agentCommand(["check", "--proof-size", "3MiB"]);
+
+    expect(checked).toHaveProperty(
+      "findings",
+      expect.arrayContaining([
+        ...["ports", "disk", "bandwidth", "compute", "memory"].map((check) =>
+          expect.objectContaining({ check, level: "ok" }),
+        ),
+        expect.objectContaining({ code: "gpu-simulated", level: "warning", impact: expect.any(String) }),
+      ]),
+    );
+  }, 120_000);
+
   it("is refused the GPU of a pod, and what would slow the pod beside it", async () => {
     const pod = await live.rent({ image: await busyboxImage(), gpus: { count: 1 } });
     const [gpu] = pod.status.gpus;
