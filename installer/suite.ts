@@ -28,6 +28,7 @@ const TEST_PACKAGES = [
   "btrfs-progs",
   "ocl-icd-libopencl1",
   "pocl-opencl-icd",
+  "python3-nacl",
 ];
 
 export async function prepareTests({ stateDir, say }: { stateDir: string; say: Say }): Promise<EngineHandle> {

@@ -77,7 +77,7 @@ export const challengeApi = {
     body: HostChallenge,
     response: ChallengeView,
     status: 201,
-    errors: [...CREATE, "no-capacity"],
+    errors: [...CREATE, "no-capacity", "host-not-found"],
   }),
   getChallenge: route({
     ...common,
@@ -102,7 +102,7 @@ export const challengeApi = {
     query: Nothing,
     body: Reveal,
     response: ChallengeView,
-    errors: ["challenge-not-found", "challenge-out-of-order", "host-unreachable"],
+    errors: ["challenge-not-found", "challenge-out-of-order", "challenge-refused", "host-unreachable"],
   }),
   getAnswer: route({
     ...common,
