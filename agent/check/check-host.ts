@@ -8,16 +8,19 @@ import { productFilling, shapeFilling, TILE } from "../../protocol/challenge/tas
 import { type AppError, toAppError } from "../../protocol/errors.ts";
 import type { Examiner } from "../examiner/examiner.ts";
 import { challengeGpus } from "../examiner/gpus.ts";
-import { askInventory, probePorts, tryBandwidth, tryDisk } from "../examiner/host.ts";
+import { askInventory, probePorts, tryBandwidth, tryDisk, tryPod } from "../examiner/host.ts";
 import { type Finding, fine, found } from "./finding.ts";
 import { judgeInventory } from "./judge-inventory.ts";
 import { LIUM_LIMITS } from "./lium-rules.ts";
+import { throwawayKey } from "./throwaway-key.ts";
 
 export interface CheckOptions {
   /** Neither proofs of GPUs nor streams. */
   readonly quick: boolean;
   /** What is filled of each GPU's memory; chosen by its size when left out. */
   readonly proofBytes?: number | undefined;
+  /** Of a pod that is rented for a moment; none is when left out. */
+  readonly image?: string | undefined;
   /** Told what is done next, for people who wait. */
   readonly progress: (what: string) => void;
 }
@@ -35,7 +38,7 @@ const NOT_NOW: ReadonlySet<string> = new Set(["challenge-disturbs", "gpu-taken",
 export async function checkHost(
   offer: Offer,
   examiner: Examiner,
-  { quick, proofBytes, progress }: CheckOptions,
+  { quick, proofBytes, image, progress }: CheckOptions,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const question = { hostKey: offer.hostKey, address: offer.publicAddress, answerWithinMs: WITHIN_MS };
@@ -75,7 +78,21 @@ export async function checkHost(
   for (const kind of ["compute", "memory"] as const) {
     await step(kind, () => proveGpus(kind, { offer, examiner, proofBytes, signal }));
   }
+  if (image !== undefined) await step("pod", async () => [await rentPod(image, { question, examiner, signal })]);
   return located(findings, offer);
+}
+
+interface Renting {
+  readonly question: { readonly hostKey: string; readonly address: string; readonly answerWithinMs: number };
+  readonly examiner: Examiner;
+  readonly signal: AbortSignal;
+}
+
+async function rentPod(image: string, { question, examiner, signal }: Renting): Promise<Finding> {
+  const task = { kind: "pod", image, sshKey: throwawayKey(), gpus: 1, openSeconds: 30 } as const;
+  const { ok, readyMs, banner } = await tryPod({ ...question, task }, examiner, signal);
+  if (!ok) return found("pod", "failure", "proof-failed", `The pod's port answers, and not as SSH does: ${banner}`);
+  return fine("pod", `A pod with a GPU could be reached by SSH after ${readyMs} ms.`);
 }
 
 interface Proving {

@@ -25,6 +25,7 @@ type Agent = HttpClient<typeof API>;
 interface Options extends SocketOption {
   readonly quick?: boolean;
   readonly proofSize?: number;
+  readonly image?: string;
 }
 
 /** Longer than the longest wait that a route allows. */
@@ -40,11 +41,12 @@ export function addCheckCommand(program: Command, { host, output }: Commands): v
       "how much memory of each GPU is filled; a quarter, at most 3GiB, when left out",
       size,
     )
+    .option("--image <reference>", "also rent a pod with this image and a GPU for a moment")
     .addHelpText("after", HELP)
-    .action(async (hostId: string | undefined, { socket, quick = false, proofSize }: Options) => {
+    .action(async (hostId: string | undefined, { socket, quick = false, proofSize, image }: Options) => {
       const agent = createHttpClient(API, { at: { socketPath: socket }, timeoutMs: TIMEOUT_MS });
       try {
-        const options = { quick, proofBytes: proofSize, progress: (what: string) => output.note(what) };
+        const options = { quick, proofBytes: proofSize, image, progress: (what: string) => output.note(what) };
         const findings = await check(agent, hostId, options, { clock: host.clock, signal: host.interrupted() });
         output.result({ findings }, (paint) => checkText(findings, paint));
         const failures = findings.filter(({ level }) => level === "failure").length;

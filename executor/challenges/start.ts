@@ -21,11 +21,11 @@ import type { Pods } from "../pods/reconcile.ts";
 import type { PodKit } from "../ssh/pod-kit.ts";
 import { HostChallenges } from "./desk.ts";
 import { type GpuProofDeps, proveGpus } from "./gpu-proof.ts";
-import { measureDisk } from "./host/disk/disk.ts";
+import { clearDisk, measureDisk } from "./host/disk/disk.ts";
 import { type ExamineDeps, examineHost } from "./host/examine.ts";
 import { inventoryOf } from "./host/inventory.ts";
 import { askKernel, readNvml } from "./host/look.ts";
-import { withWindow } from "./host/window/window.ts";
+import { closeWindow, withWindow } from "./host/window/window.ts";
 import type { DeviceChoice } from "./opencl/devices.ts";
 import { listOpenClDevices } from "./prover.ts";
 
@@ -45,6 +45,10 @@ export function startChallenges(base: Base, pods: Pods, kit: PodKit): HostChalle
     log: log.child({ part: "challenges" }),
   });
   life.add("challenges", () => challenges.close());
+  const hostId = keys.identity.publicKey;
+  void Promise.all([closeWindow({ runtime: base.runtime, hostId }), clearDisk(diskFolder(base))]).catch(
+    (error: unknown) => log.warn("what a challenge left behind could not be removed", { error }),
+  );
   return challenges;
 }
 
@@ -103,8 +107,7 @@ function examineDeps(base: Base, pods: Pods, kit: PodKit, parts: WorkerParts): E
     identity: keys.identity,
     inventory: async (signal) => lookAtHost(base, pods, parts, signal),
     measureDisk: async ({ challenge, signal }, bytes) => {
-      // Beside the engine's own folders, because that is the disk that pods fill.
-      const dir = join(base.engineInfo.rootDir, "lium-challenges");
+      const dir = diskFolder(base);
       await mkdir(dir, { recursive: true, mode: 0o700 });
       return measureDisk({ challenge, bytes, dir }, parts, signal);
     },
@@ -116,6 +119,11 @@ function examineDeps(base: Base, pods: Pods, kit: PodKit, parts: WorkerParts): E
     onPodStatus: (listener) => pods.onStatus(listener),
     clock,
   };
+}
+
+/** Beside the engine's own folders, because that is the disk that pods fill. */
+function diskFolder({ engineInfo }: Base): string {
+  return join(engineInfo.rootDir, "lium-challenges");
 }
 
 async function lookAtHost(

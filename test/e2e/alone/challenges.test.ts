@@ -73,12 +73,12 @@ describe("a validator", () => {
   }, 120_000);
 
   it("finds what the provider's own check finds", async () => {
-    const checked = await live.stack.agentCommand(["check", "--proof-size", "3MiB"]);
+    const checked = await live.stack.agentCommand(["check", "--proof-size", "3MiB", "--image", await busyboxImage()]);
 
     expect(checked).toHaveProperty(
       "findings",
       expect.arrayContaining([
-        ...["ports", "disk", "bandwidth", "compute", "memory"].map((check) =>
+        ...["ports", "disk", "bandwidth", "compute", "memory", "pod"].map((check) =>
           expect.objectContaining({ check, level: "ok" }),
         ),
         expect.objectContaining({ code: "gpu-simulated", level: "warning", impact: expect.any(String) }),

@@ -66,6 +66,15 @@ export async function withWindow(
   }
 }
 
+/** What a crash left open. */
+export async function closeWindow({ runtime, hostId }: Pick<WindowDeps, "runtime" | "hostId">): Promise<void> {
+  await runtime.remove(nameOf(hostId), AbortSignal.timeout(CLOSE_MS));
+}
+
+function nameOf(hostId: string): string {
+  return `lium-window-${createHash("sha256").update(hostId).digest("hex").slice(0, 12)}`;
+}
+
 async function startWorker(containerId: string, deps: WindowDeps, signal: AbortSignal): Promise<WorkerProcess> {
   const { members } = await deps.processes.ofContainer(containerId, signal);
   const [inside] = members;
@@ -81,7 +90,7 @@ function specOf(ports: readonly HostPort[], deps: WindowDeps, image: string): Co
   const kit = kitMounts({ kitDir, podDir: "", secretDir: "" }).filter(({ hostPath }) => hostPath === kitDir);
   const names = ports.map(({ hostPort, protocol }) => ({ hostPort, name: `${hostPort}/${protocol}` }));
   return {
-    name: `lium-window-${createHash("sha256").update(hostId).digest("hex").slice(0, 12)}`,
+    name: nameOf(hostId),
     Image: image,
     User: "0:0",
     Entrypoint: ["/.lium/k/bin/busybox"],
