@@ -120,7 +120,8 @@ function placeFact({ uuid, pciAddress }: Accelerator, driver: string, { pciAddre
 
 function openClFacts(gpu: Accelerator, driver: string, openCl: InventoryInput["openCl"]): SourcedFact[] {
   const name = `gpu ${gpu.uuid} memory`;
-  const memory = knownOr(gpu.memory.totalBytes, 0);
+  const memory = gpu.memory.totalBytes;
+  if (isUnavailable(memory)) return [single(name, [driver, "unknown"], "Its memory cannot be read.")];
   if ("missing" in openCl) return [single(name, [driver, String(memory)], openCl.missing)];
   const place = knownOr(gpu.pciAddress, "");
   const device = openCl.find(({ pciAddress }) => pciAddress !== undefined && pciAddress === place);
