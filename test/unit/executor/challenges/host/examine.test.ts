@@ -60,9 +60,9 @@ describe("a host that is asked for ports", () => {
     expect(isTokenOf(challenge, tokens?.[0]?.token, { port: 40_001, protocol: "udp" })).toBe(true);
   });
 
-  it("behind a router opens the number on the host, and tells and signs the one outside", async () => {
+  it("behind a router opens the number on the host, tells and signs the one outside, and asks for its own alone whether it is busy", async () => {
     const host = new ExaminedHost({ ranges: MAPPED });
-    host.busyPorts.add("103/tcp").add("503/tcp");
+    host.busyPorts.add("103/tcp").add("502/tcp");
 
     const { challenge } = host.examine({ kind: "ports", ports: tcp(502, 503, 704, 102) });
     await host.clock.untilSleeping();
