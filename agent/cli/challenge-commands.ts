@@ -8,7 +8,7 @@ import type { Offer } from "../../protocol/capacity.ts";
 import type { HostTask, PublicPort } from "../../protocol/challenge/host-messages.ts";
 import { type GpuTask, productFilling, shapeFilling, TILE } from "../../protocol/challenge/task.ts";
 import { AppError } from "../../protocol/errors.ts";
-import { GpuUuid } from "../../protocol/ids.ts";
+import type { GpuUuid } from "../../protocol/ids.ts";
 import type { Examiner } from "../examiner/examiner.ts";
 import { challengeGpus } from "../examiner/gpus.ts";
 import { askInventory, probePorts, tryBandwidth, tryDisk, tryPod } from "../examiner/host.ts";
@@ -182,7 +182,9 @@ function questionOf({ hostKey, publicAddress }: Offer, { within }: Options) {
 }
 
 function gpusOf({ gpus }: Offer, { gpu }: GpuOptions): GpuUuid[] {
-  const asked = gpu?.map((uuid) => GpuUuid.parse(uuid)) ?? gpus.filter(({ free }) => free).map(({ uuid }) => uuid);
+  const unknown = gpu?.find((uuid) => !gpus.some((one) => one.uuid === uuid));
+  if (unknown !== undefined) throw new AppError("gpu-unknown", { message: `This host offers no GPU ${unknown}.` });
+  const asked = gpus.filter(({ uuid, free }) => gpu?.includes(uuid) ?? free).map(({ uuid }) => uuid);
   if (asked.length > 0) return asked;
   throw new AppError("gpu-taken", { message: "No GPU of this host is free, so that none can be asked." });
 }

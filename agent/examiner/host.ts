@@ -166,8 +166,7 @@ async function ask<K extends HostTask["kind"], T>(
   look: (answered: Answered<K>) => Promise<T>,
 ): Promise<T> {
   const { client, clock } = examiner;
-  // As the agent will spell it: a key without its comment, an image with its registry.
-  const challenge = HostChallenge.parse({ ...(await envelope(examiner, hostKey)), task, answerWithinMs });
+  const challenge = spelled({ ...(await envelope(examiner, hostKey)), task, answerWithinMs });
   let began = clock.monotonic();
   const create = (): Promise<ChallengeView> => {
     began = clock.monotonic();
@@ -188,6 +187,16 @@ async function ask<K extends HostTask["kind"], T>(
   } finally {
     await letGo(examiner, view);
   }
+}
+
+/** As the agent will spell it: a key without its comment, an image with its registry. Throws `invalid-request`. */
+function spelled(challenge: HostChallenge): HostChallenge {
+  const parsed = HostChallenge.safeParse(challenge);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  throw new AppError("invalid-request", {
+    message: `${first?.path.join(".") ?? ""}: ${first?.message ?? "It is no challenge"}.`,
+  });
 }
 
 function isOf<K extends HostTask["kind"]>(kind: K, result: HostResult): result is ResultOf<K> {
