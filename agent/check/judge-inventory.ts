@@ -37,14 +37,14 @@ function judgeCount(gpus: readonly InventoryGpu[]): Finding[] {
 
 function judgeModels(gpus: readonly InventoryGpu[]): Finding[] {
   const models = [...new Set(gpus.map(({ model }) => model))];
-  const unknown = models.filter((model) => LIUM_MODELS[model] === undefined);
+  const unknown = models.filter((model) => !LIUM_MODELS.has(model));
   return [
     ...(models.length > 1 ? [found("model", "warning", "gpu-models-differ", `There are ${models.join(", ")}.`)] : []),
     ...unknown.map((model) => found("model", "failure", "gpu-model-unknown", `Lium's table does not list ${model}.`)),
     ...(unknown.length === 0 && models.length === 1 ? [fine("model", `Lium's table lists ${models.join()}.`)] : []),
     ...gpus.flatMap(({ uuid, model, memoryBytes }) => {
-      const usual = (LIUM_MODELS[model]?.memoryGib ?? 0) * GIB;
-      if (usual === 0 || Math.abs(memoryBytes - usual) <= MEMORY_WITHIN * usual) return [];
+      const usual = (LIUM_MODELS.get(model)?.memoryGib ?? 0) * GIB;
+      if (usual === 0 || memoryBytes === undefined || Math.abs(memoryBytes - usual) <= MEMORY_WITHIN * usual) return [];
       const gib = (memoryBytes / GIB).toFixed(1);
       return [found("memory", "warning", "gpu-memory-odd", `${uuid} has ${gib} GiB; ${model} has ${usual / GIB}.`)];
     }),
@@ -64,7 +64,7 @@ function judgeDriver(gpus: readonly InventoryGpu[], nvml: InventoryResult["nvml"
     return [found("driver", "failure", "driver-unreadable", "NVIDIA's management library was not found.")];
   }
   const { version, md5, sha256 } = nvml;
-  const listed = NVML_DIGESTS[version];
+  const listed = NVML_DIGESTS.get(version);
   const digest =
     listed === undefined
       ? found("driver", "warning", "driver-unlisted", `Driver ${version} is not in the table that is known.`)

@@ -97,8 +97,8 @@ export const InventoryGpu = z.strictObject({
   uuid: GpuUuid,
   vendor: z.string(),
   model: z.string(),
-  memoryBytes: Bytes,
-  /** Left out where it could not be read. */
+  /** Left out where it could not be read, as are the next two. */
+  memoryBytes: Bytes.optional(),
   pciAddress: z.string().optional(),
   driver: z.string().optional(),
   simulated: z.boolean(),

@@ -8,7 +8,7 @@ import type { HostTask, InventoryResult, PortsResult, PublicPort } from "../../.
 import { portTokenBytes } from "../../../protocol/challenge/signing.ts";
 import { AppError } from "../../../protocol/errors.ts";
 import type { PodId } from "../../../protocol/ids.ts";
-import type { PodStatus } from "../../../protocol/pod.ts";
+import type { PodPhase, PodStatus } from "../../../protocol/pod.ts";
 import { choosePorts, type PortRange, publicPort } from "../../pods/ports.ts";
 import type { Examining, HostIdentity } from "../desk.ts";
 import type { HostPort } from "./window/window.ts";
@@ -32,6 +32,9 @@ export interface ExamineDeps {
   readonly onPodStatus: (listener: () => void) => () => void;
   readonly clock: Clock;
 }
+
+/** From which no pod of a challenge comes to run any more. */
+const NOT_COMING: ReadonlySet<PodPhase> = new Set(["failed", "ended", "ending", "exited", "stopping", "stopped"]);
 
 type Task<K extends HostTask["kind"]> = Extract<HostTask, { readonly kind: K }>;
 
@@ -101,7 +104,7 @@ async function untilRunning(podId: PodId, deps: ExamineDeps, signal: AbortSignal
   const look = (): void => {
     const status = deps.podStatus(podId);
     if (status?.phase === "running") done.resolve(status);
-    else if (status?.phase === "failed" || status?.phase === "ended" || status?.phase === "exited") {
+    else if (status !== undefined && NOT_COMING.has(status.phase)) {
       const why = status.reason?.message ?? status.phase;
       done.reject(new AppError("challenge-failed", { message: `The pod does not run: ${why}` }));
     }

@@ -59,6 +59,7 @@ export function inventoryOf(input: InventoryInput): InventoryResult {
 
 function gpuOf(gpu: Accelerator, rented: ReadonlySet<GpuUuid>): InventoryGpu {
   const optional = {
+    memoryBytes: knownOr(gpu.memory.totalBytes, undefined),
     pciAddress: knownOr(gpu.pciAddress, undefined),
     driver: knownOr(gpu.driver.version, undefined),
     utilisation: knownOr(gpu.utilisation.gpuPercent, undefined),
@@ -67,7 +68,6 @@ function gpuOf(gpu: Accelerator, rented: ReadonlySet<GpuUuid>): InventoryGpu {
     uuid: gpu.uuid,
     vendor: gpu.vendor,
     model: knownOr(gpu.model, "unknown"),
-    memoryBytes: knownOr(gpu.memory.totalBytes, 0),
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
     simulated: gpu.simulated,
     rented: [gpu.uuid, ...gpu.partitions.map(({ uuid }) => uuid)].some((uuid) => rented.has(uuid)),
@@ -122,6 +122,7 @@ function openClFacts(gpu: Accelerator, driver: string, openCl: InventoryInput["o
   const name = `gpu ${gpu.uuid} memory`;
   const memory = gpu.memory.totalBytes;
   if (isUnavailable(memory)) return [single(name, [driver, "unknown"], "Its memory cannot be read.")];
+  if (gpu.partitions.length > 0) return [single(name, [driver, String(memory)], "It is cut into parts.")];
   if ("missing" in openCl) return [single(name, [driver, String(memory)], openCl.missing)];
   const place = knownOr(gpu.pciAddress, "");
   const device = openCl.find(({ pciAddress }) => pciAddress !== undefined && pciAddress === place);

@@ -36,7 +36,7 @@ function gpus(count: number, over: Partial<InventoryGpu> = {}): InventoryGpu[] {
 }
 
 function nvmlOf(version: string): NonNullable<InventoryResult["nvml"]> {
-  const [md5, sha256] = NVML_DIGESTS[version] ?? ["0".repeat(32), "0".repeat(64)];
+  const [md5, sha256] = NVML_DIGESTS.get(version) ?? ["0".repeat(32), "0".repeat(64)];
   return { version, md5, sha256 };
 }
 

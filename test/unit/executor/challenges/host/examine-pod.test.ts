@@ -18,7 +18,7 @@ describe("a host that is asked for a pod", () => {
   it("answers when it runs, not before, with how to reach it and its GPUs", async () => {
     const host = new ExaminedHost();
     host.examine(TASK, podId(1));
-    const before: PodPhase[] = ["pending", "pulling", "creating", "starting", "unknown", "degraded", "stopping"];
+    const before: PodPhase[] = ["pending", "pulling", "creating", "starting", "unknown", "degraded"];
     for (const phase of before) host.become(podStatus(phase));
     host.become(running({ podId: podId(2) }));
     await host.clock.advance(1);
@@ -64,19 +64,22 @@ describe("a host that is asked for a pod", () => {
     expect(host.clock.monotonic()).toBe(0);
   });
 
-  it.each(["failed", "ended", "exited"] as const)("fails with the pod's own reason when it is %s", async (phase) => {
-    const host = new ExaminedHost();
-    const { over } = host.examine(TASK, podId(1));
-    host.become(podStatus("pulling"));
-    host.become(podStatus(phase, { reason: { code: "image-not-found", message: "There is no such image." } }));
+  it.each(["failed", "ended", "ending", "exited", "stopping", "stopped"] as const)(
+    "fails with the pod's own reason when it is %s",
+    async (phase) => {
+      const host = new ExaminedHost();
+      const { over } = host.examine(TASK, podId(1));
+      host.become(podStatus("pulling"));
+      host.become(podStatus(phase, { reason: { code: "image-not-found", message: "There is no such image." } }));
 
-    await expect(over).rejects.toMatchObject({
-      code: "challenge-failed",
-      message: "The pod does not run: There is no such image.",
-    });
-    expect(host.answers).toEqual([]);
-    expect(host.listeners).toBe(0);
-  });
+      await expect(over).rejects.toMatchObject({
+        code: "challenge-failed",
+        message: "The pod does not run: There is no such image.",
+      });
+      expect(host.answers).toEqual([]);
+      expect(host.listeners).toBe(0);
+    },
+  );
 
   it("fails with the pod's phase where it has no reason, also where it was over before it was asked for", async () => {
     const host = new ExaminedHost();
