@@ -19,13 +19,15 @@ import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { Reason } from "../../protocol/pod.ts";
 import type { ReplayStore } from "../validator/replay.ts";
-import { MAX_AGE_MS, refusalOf } from "./refusal.ts";
-import { hasReached, isLive, keptSize, newRun, type Run, viewOf } from "./run.ts";
+import { MAX_AGE_MS, nonceOf, refusalOf } from "./refusal.ts";
+import { hasReached, isLive, keptSize, letGo, newRun, ring, type Run, viewOf } from "./run.ts";
 
 /** Who can be asked. */
 export interface ChallengeHosts {
   /** The host with this key, if it is linked and knows of challenges. */
   hostOf(hostKey: string): HostId | undefined;
+  /** Keeps these from renters until the returned function is called. */
+  reserve(hostId: HostId, gpus: readonly GpuUuid[]): () => void;
   /** Throws `host-unreachable`. */
   order(hostId: HostId, order: ChallengeOrder): void;
 }
@@ -68,6 +70,7 @@ export class ChallengeDesk {
   async create(caller: Hotkey, challenge: Challenge): Promise<ChallengeView> {
     const lastsMs = challenge.commitWithinMs + REVEAL_MS + challenge.answerWithinMs;
     const run = await this.#begin(caller, { what: "gpus", challenge }, lastsMs);
+    run.release = this.#deps.hosts.reserve(run.hostId, challenge.gpus);
     this.#order(run, { do: "begin", id: run.id, challenge });
     return viewOf(run);
   }
@@ -130,7 +133,7 @@ export class ChallengeDesk {
   heard(hostId: HostId, news: ChallengeNews): void {
     const run = this.#runs.get(news.id);
     if (run === undefined || run.hostId !== hostId) return;
-    if (news.said === "closed" || news.said === "failed") run.held = false;
+    if (news.said === "closed" || news.said === "failed") letGo(run);
     if (!isLive(run)) return;
     if (news.said === "failed") {
       this.#end(run, "failed");
@@ -147,7 +150,7 @@ export class ChallengeDesk {
   lost(hostId: HostId): void {
     for (const run of this.#runs.values()) {
       if (run.hostId !== hostId) continue;
-      run.held = false;
+      letGo(run);
       if (!isLive(run)) continue;
       run.reason = { code: "host-unreachable", message: "The connection to the host was lost." };
       this.#end(run, "failed");
@@ -170,10 +173,14 @@ export class ChallengeDesk {
     const run = newRun({ of, validator: caller, hostId, endsAtMs: clock.monotonic() + lastsMs + SLACK_MS });
     // From here on the host is taken, so that the wait below lets nobody in.
     this.#runs.set(run.id, run);
-    const isNew = await replay.remember(caller, nonceOf(challenge.nonce), clock.now() + 2 * MAX_AGE_MS);
-    if (isNew) return run;
+    const forgetAt = clock.now() + 2 * MAX_AGE_MS;
+    const isNew = await replay.remember(caller, nonceOf(challenge.nonce), forgetAt).catch((error: unknown) => {
+      this.#runs.delete(run.id);
+      throw error;
+    });
+    if (isNew && isLive(run)) return run;
     this.#runs.delete(run.id);
-    throw new AppError("challenge-repeated");
+    throw new AppError(isNew ? "host-unreachable" : "challenge-repeated");
   }
 
   async #addPod(run: Run, challenge: HostChallenge): Promise<void> {
@@ -181,7 +188,7 @@ export class ChallengeDesk {
       run.podId = await this.#deps.pods.create(challenge.validator, challenge, run.hostId);
     } catch (error) {
       const { code, message } = toAppError(error);
-      run.held = false;
+      letGo(run);
       run.reason = { code, message };
       this.#end(run, "failed");
       throw error;
@@ -219,7 +226,7 @@ export class ChallengeDesk {
       this.#deps.hosts.order(run.hostId, order);
     } catch (error) {
       run.reason = { code: "host-unreachable", message: "The host is not linked." };
-      run.held = false;
+      letGo(run);
       this.#end(run, "failed");
       throw error;
     }
@@ -262,7 +269,7 @@ export class ChallengeDesk {
     const nowMs = this.#deps.clock.monotonic();
     for (const [id, run] of this.#runs) {
       if (isLive(run) && nowMs > run.endsAtMs) this.#fail(run, LATE);
-      if (nowMs > run.endsAtMs) run.held = false;
+      if (nowMs > run.endsAtMs) letGo(run);
       if (nowMs > run.endsAtMs + KEEP_MS) this.#runs.delete(id);
     }
   }
@@ -281,16 +288,6 @@ export class ChallengeDesk {
 
 const LATE: Reason = { code: "deadline-exceeded", message: "The challenge's time is over." };
 
-function ring(run: Run): void {
-  run.changed.resolve();
-  run.changed = Promise.withResolvers();
-}
-
 function refused(message: string): AppError {
   return new AppError("challenge-refused", { message });
-}
-
-/** Above the nonces of requests, so that the two never meet in one store. */
-function nonceOf(nonce: string): bigint {
-  return BigInt(`0x2${nonce}`);
 }

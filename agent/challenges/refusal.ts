@@ -24,3 +24,8 @@ export function refusalOf(
   if (Math.abs(nowMs - Date.parse(issuedAt)) > MAX_AGE_MS) return "It was not issued just now, by this agent's clock.";
   return undefined;
 }
+
+/** Above the nonces of requests, so that the two never meet in one store. */
+export function nonceOf(nonce: string): bigint {
+  return BigInt(`0x2${nonce}`);
+}

@@ -22,6 +22,8 @@ export interface Run {
   readonly answers: Map<GpuUuid, Answer>;
   /** Until the host says that it has let go of everything, which may be later than the end. */
   held: boolean;
+  /** Gives GPUs back to renters; repeating it is harmless. */
+  release?: () => void;
   phase: ChallengePhase;
   commit?: Commit;
   answer?: HostAnswer;
@@ -32,6 +34,18 @@ export interface Run {
 export function newRun(run: Pick<Run, "of" | "validator" | "hostId" | "endsAtMs">): Run {
   const id = digestOf(run.of.challenge);
   return { ...run, id, changed: Promise.withResolvers(), answers: new Map(), held: true, phase: "working" };
+}
+
+/** The host does no more for it: others may come. */
+export function letGo(run: Run): void {
+  run.held = false;
+  run.release?.();
+}
+
+/** Wakes who waits for a change. */
+export function ring(run: Run): void {
+  run.changed.resolve();
+  run.changed = Promise.withResolvers();
 }
 
 const RANK: Readonly<Record<ChallengePhase, number>> = {

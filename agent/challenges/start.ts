@@ -33,6 +33,7 @@ export function createChallengeDesk({ roster, useCases, ...parts }: ChallengePar
         const host = roster.hosts().find(({ record, ready }) => ready && record.publicKey === hostKey);
         return host?.record.hostId;
       },
+      reserve: (hostId, gpus) => roster.reserve(hostId, gpus),
       order: (hostId, order) => {
         if (roster.link(hostId)?.challenge(order) !== true)
           throw new AppError("host-unreachable", { details: { hostId } });

@@ -5,7 +5,7 @@
  * changes it does both inside `exclusively`, so that no two requests see the same GPU free.
  */
 import { createKeyedLock } from "../../common/keyed-lock.ts";
-import type { HostId, Hotkey, PodId } from "../../protocol/ids.ts";
+import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { HostRecord, PodRecord } from "../store/records.ts";
 import type { Changes, Store } from "../store/store.ts";
 import type { HostLink } from "./host-link.ts";
@@ -25,6 +25,7 @@ export class Roster {
   readonly #active = new Map<HostId, Map<PodId, PodRecord>>();
   readonly #requests = new Map<string, PodId>();
   readonly #connections = new Map<HostId, Connection>();
+  readonly #reserved = new Map<HostId, ReadonlySet<GpuUuid>>();
   readonly #lock = createKeyedLock();
   readonly #never = new AbortController().signal;
   readonly watchers = new Watchers();
@@ -96,6 +97,19 @@ export class Roster {
   /** The pods of a host that are not over. */
   activeOn(hostId: HostId): PodRecord[] {
     return [...(this.#active.get(hostId)?.values() ?? [])];
+  }
+
+  /** Keeps GPUs of a host from pods, until the returned function is called. In memory alone. */
+  reserve(hostId: HostId, gpus: Iterable<GpuUuid>): () => void {
+    const reserved = new Set(gpus);
+    this.#reserved.set(hostId, reserved);
+    return () => {
+      if (this.#reserved.get(hostId) === reserved) this.#reserved.delete(hostId);
+    };
+  }
+
+  reservedOn(hostId: HostId): ReadonlySet<GpuUuid> {
+    return this.#reserved.get(hostId) ?? new Set();
   }
 
   link(hostId: HostId): HostLink | undefined {

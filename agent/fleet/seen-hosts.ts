@@ -26,7 +26,7 @@ export function seenHosts(roster: Roster, gpus: Pick<GpuReports, "of">, { networ
     const { hostId, publicKey: hostKey } = host.record;
     const terms = termsOf(offers, host.record);
     const trouble = gpuTroubleOf(gpus.of(hostId)?.state.gpus ?? []);
-    const withheld = { fenced: trouble.fenced, maintenance: terms.maintenance };
+    const withheld = { ...trouble, ...terms, reserved: roster.reservedOn(hostId) };
     const pods = roster.activeOn(hostId);
     return { candidate: candidateOf(host, pods, network === "development", withheld), hostKey, terms, trouble };
   });

@@ -1,6 +1,7 @@
 /**
  * What callers see of a pod and of a host, and whether waiting for a phase makes sense any longer. Pure.
  */
+import type { Gpu } from "../../protocol/gpu.ts";
 import type { GpuUuid } from "../../protocol/ids.ts";
 import type { HostView } from "../../protocol/operator-api.ts";
 import type { PodPhase, PodStatus, PodView, Timeline, WantedPod } from "../../protocol/pod.ts";
@@ -40,6 +41,8 @@ export interface Withheld {
   readonly fenced: ReadonlySet<GpuUuid>;
   /** Everything that is free. */
   readonly maintenance: boolean;
+  /** Whole devices or parts that are shown and not free; none when left out. */
+  readonly reserved?: ReadonlySet<GpuUuid>;
 }
 
 /** A host as placement sees it. Fenced GPUs are left out, and simulated ones unless they are allowed. */
@@ -47,16 +50,20 @@ export function candidateOf(
   host: Host,
   pods: readonly PodRecord[],
   allowSimulated: boolean,
-  { fenced, maintenance }: Withheld = { fenced: new Set(), maintenance: false },
+  { fenced, maintenance, reserved = new Set() }: Withheld = { fenced: new Set(), maintenance: false },
 ): Candidate {
   const { hostId, facts } = host.record;
   if (!host.ready || facts === undefined) return { hostId };
-  const gpus = facts.gpus.filter(
-    ({ simulated, uuid, partition }) =>
-      (allowSimulated || !simulated) && !fenced.has(uuid) && !fenced.has(partition?.parent ?? uuid),
-  );
+  const gpus = facts.gpus.filter((gpu) => (allowSimulated || !gpu.simulated) && !isAmong(gpu, fenced));
   const offered = { ...facts, gpus };
-  return { hostId, offer: { facts: offered, free: maintenance ? NOTHING_FREE : freeOn(offered, pods) } };
+  const free = maintenance ? NOTHING_FREE : freeOn(offered, pods);
+  const open = { ...free, gpus: free.gpus.filter((gpu) => !isAmong(gpu, reserved)) };
+  return { hostId, offer: { facts: offered, free: open } };
+}
+
+/** Itself, or the device that it is a part of. */
+function isAmong({ uuid, partition }: Gpu, units: ReadonlySet<GpuUuid>): boolean {
+  return units.has(uuid) || units.has(partition?.parent ?? uuid);
 }
 
 /** Whether the pod is known to be in this phase, or cannot come to it without a new request. */

@@ -48,7 +48,7 @@ export class Passthrough {
   #holders: readonly Holder[] = [];
   /** What was there when it was last asked who holds it. */
   #asked: ReadonlySet<GpuUuid> = new Set();
-  #blocked: ReadonlyMap<GpuUuid, string> = new Map();
+  #held: ReadonlyMap<GpuUuid, string> = new Map();
   /** By ourselves, for a while. */
   readonly #reserved = new Map<GpuUuid, string>();
 
@@ -75,7 +75,7 @@ export class Passthrough {
   offered(): Gpu[] {
     const sound = new Set(this.#deps.inventory.list().map(({ uuid }) => uuid));
     return this.#givable().units.filter(
-      ({ uuid, simulated }) => sound.has(uuid) && !this.#blocked.has(uuid) && (simulated || this.#asked.has(uuid)),
+      ({ uuid, simulated }) => sound.has(uuid) && !this.#held.has(uuid) && (simulated || this.#asked.has(uuid)),
     );
   }
 
@@ -91,7 +91,7 @@ export class Passthrough {
 
   /** By whom units are held that is no pod of ours: containers by their names, and a validator's challenge. */
   get blocked(): ReadonlyMap<GpuUuid, string> {
-    return this.#blocked;
+    return new Map([...this.#held, ...this.#reserved]);
   }
 
   /** Whether containers of others can hold any of these accelerators. */
@@ -107,15 +107,12 @@ export class Passthrough {
     this.#tell();
   }
 
-  /** Keeps these from everybody, for `whom`, until the returned function is called. */
+  /** Keeps these from every pod, for `whom`, until the returned function is called. They stay on offer: it is not for long. */
   reserve(uuids: readonly GpuUuid[], whom: string): () => void {
-    const change = (act: (uuid: GpuUuid) => void): void => {
-      uuids.forEach(act);
-      this.#reckon();
-      this.#tell();
+    for (const uuid of uuids) this.#reserved.set(uuid, whom);
+    return () => {
+      for (const uuid of uuids) this.#reserved.delete(uuid);
     };
-    change((uuid) => this.#reserved.set(uuid, whom));
-    return () => change((uuid) => this.#reserved.delete(uuid));
   }
 
   /**
@@ -141,13 +138,13 @@ export class Passthrough {
   #reckon(): void {
     const snapshot = this.#deps.inventory.snapshot();
     const context = { snapshot, cdiDevices: this.#setup?.cdiDevices ?? new Map() };
-    const blocked = new Map<GpuUuid, string>(this.#reserved);
+    const holders = new Map<GpuUuid, string>();
     for (const { name, ours, devices } of this.#holders) {
       const hidden = snapshot.gpus.filter(({ simulated }) => (simulated ? ours : devices === undefined));
       const held = [...everyUnit(hidden), ...(devices === undefined ? [] : heldBy(devices, context))];
-      for (const uuid of held) blocked.set(uuid, blocked.get(uuid) ?? name);
+      for (const uuid of held) holders.set(uuid, holders.get(uuid) ?? name);
     }
-    this.#blocked = blocked;
+    this.#held = holders;
   }
 
   #givable(): Givable {

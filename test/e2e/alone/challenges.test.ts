@@ -14,12 +14,29 @@ function challenge(kind: string, ...options: string[]): Promise<unknown> {
   return live.stack.asValidator(["challenge", kind, ...options]);
 }
 
+/** What validators are told of the models, each time that it changes. */
+async function watchModels(seen: unknown[], signal: AbortSignal): Promise<void> {
+  try {
+    for await (const { capacity } of live.client.capacityChanges({ query: { follow: "true" } }, signal)) {
+      seen.push(capacity.offers[0]?.models);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 describe("a validator", () => {
-  it("has all free GPUs prove at the same time that they compute, and they are free again", async () => {
+  it("has all free GPUs prove at the same time that they compute, and meanwhile they are there and not free", async () => {
+    const over = new AbortController();
+    const seen: unknown[] = [];
+    const watching = watchModels(seen, over.signal);
     const finding = await challenge("compute", "--size", "12MiB", "--openings", "16");
     const { offers } = await live.client.capacity({});
+    over.abort();
+    await watching;
 
     expect(finding).toMatchObject({ ok: true, kind: "compute", gpus: [{}, {}, {}, {}].map(() => ({ ok: true })) });
+    expect(seen).toContainEqual([expect.objectContaining({ count: 4, free: 0 })]);
     expect(offers[0]?.gpus.map(({ free }) => free)).toEqual([true, true, true, true]);
   }, 120_000);
 

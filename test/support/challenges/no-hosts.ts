@@ -11,7 +11,7 @@ export function deskWithoutHosts(hotkey: Hotkey, clock: Clock): ChallengeDesk {
     throw new AppError("host-unreachable");
   };
   return new ChallengeDesk({
-    hosts: { hostOf: () => undefined, order: none },
+    hosts: { hostOf: () => undefined, reserve: () => none, order: none },
     pods: { create: async () => none(), end: async () => undefined },
     hotkey,
     sign: () => new Uint8Array(64),

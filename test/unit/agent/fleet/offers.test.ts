@@ -73,6 +73,15 @@ describe("an offer", () => {
     expect(termsOf(OffersConfig.parse({ region: "EU", hosts }), { hostId: hostId(3), name: "x" }).region).toBe("EU");
   });
 
+  it("counts GPUs that a challenge holds, and does not give them", () => {
+    const part = gpu(4, { partition: { parent: gpu(2).uuid } });
+    const withheld = { fenced: new Set<never>(), maintenance: false, reserved: new Set([gpu(1).uuid, gpu(2).uuid]) };
+
+    const offer = offerOf({ facts: { gpus: [gpu(1), gpu(3), part] }, withheld });
+
+    expect(offer.gpus.map(({ free }) => free)).toEqual([false, true, false]);
+  });
+
   it("has nothing free while the provider works on the host, and says so", () => {
     const offer = offerOf({ config: { hosts: { "gpu-host": { maintenance: true } } }, withheld: maintained() });
 
