@@ -184,14 +184,11 @@ describe("the pod of a challenge", () => {
   } as const;
 
   it.each([
-    [
-      "the validator lets it go",
-      (id: string) => void world.desk.cancel(world.hostChallenge(task as never).validator, id),
-    ],
+    ["the validator lets it go", (id: string) => void world.desk.cancel(world.hostChallenge(task).validator, id)],
     ["its host is lost", () => world.lose()],
     ["the host fails", (id: string) => world.say({ said: "failed", id, reason: { code: "internal", message: "No." } })],
   ])("is named in the order and ends when %s", async (_, end) => {
-    const challenge = world.hostChallenge(task as never);
+    const challenge = world.hostChallenge(task);
     const view = await world.desk.createOfHost(challenge.validator, challenge);
     const before = [...world.ended];
     end(view.id);
@@ -205,7 +202,7 @@ describe("the pod of a challenge", () => {
   it("that cannot be had costs nothing but the challenge", async () => {
     const none = { create: () => Promise.reject(new Error("no capacity")), end: async () => undefined };
     world = new DeskWorld({ pods: none });
-    const challenge = world.hostChallenge(task as never);
+    const challenge = world.hostChallenge(task);
 
     await expect(world.desk.createOfHost(challenge.validator, challenge)).rejects.toThrow("no capacity");
     expect(world.ordered).toEqual([]);

@@ -121,7 +121,7 @@ describe("a host", () => {
 
   it("gives up what takes longer than the validator waits, and not what it holds open after its answer", async () => {
     const held = Promise.withResolvers<void>();
-    work = ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    work = ({ signal }) => clock.sleep(10 * asked.answerWithinMs, signal);
     take(examine);
     await clock.advance(asked.answerWithinMs);
     expect(told).toMatchObject([{ said: "failed", reason: { code: "deadline-exceeded" } }]);
