@@ -19,6 +19,7 @@ import { AppError, toAppError } from "../../protocol/errors.ts";
 import type { GpuUuid, HostId, Hotkey, PodId } from "../../protocol/ids.ts";
 import type { Reason } from "../../protocol/pod.ts";
 import type { ReplayStore } from "../validator/replay.ts";
+import { Holds } from "./holds.ts";
 import { MAX_AGE_MS, nonceOf, refusalOf } from "./refusal.ts";
 import { hasReached, isLive, keptSize, letGo, newRun, ring, type Run, viewOf } from "./run.ts";
 
@@ -62,15 +63,18 @@ const MOST_KEPT = 256 * 2 ** 20;
 export class ChallengeDesk {
   readonly #deps: ChallengeDeskDeps;
   readonly #runs = new Map<string, Run>();
+  readonly #holds: Holds;
 
   constructor(deps: ChallengeDeskDeps) {
     this.#deps = deps;
+    const { hosts, hotkey, clock } = deps;
+    this.#holds = new Holds({ reserve: (hostId, gpus) => hosts.reserve(hostId, gpus), hotkey, clock });
   }
 
   async create(caller: Hotkey, challenge: Challenge): Promise<ChallengeView> {
     const lastsMs = challenge.commitWithinMs + REVEAL_MS + challenge.answerWithinMs;
     const run = await this.#begin(caller, { what: "gpus", challenge }, lastsMs);
-    run.release = this.#deps.hosts.reserve(run.hostId, challenge.gpus);
+    run.release = this.#holds.take(run.hostId, challenge);
     this.#order(run, { do: "begin", id: run.id, challenge });
     return viewOf(run);
   }
@@ -165,6 +169,7 @@ export class ChallengeDesk {
     const refusal = refusalOf(challenge, { caller, hotkey, nowMs: clock.now() });
     if (refusal !== undefined) throw refused(refusal);
     if (sign === undefined) throw new AppError("agent-cannot-sign");
+    if (of.what === "gpus") this.#holds.check(of.challenge);
     if (this.#runs.has(digestOf(challenge))) throw new AppError("challenge-repeated");
     const hostId = hosts.hostOf(challenge.hostKey);
     if (hostId === undefined) throw new AppError("host-unreachable");

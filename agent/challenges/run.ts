@@ -22,7 +22,7 @@ export interface Run {
   readonly answers: Map<GpuUuid, Answer>;
   /** Until the host says that it has let go of everything, which may be later than the end. */
   held: boolean;
-  /** Gives GPUs back to renters; repeating it is harmless. */
+  /** Gives GPUs back to renters; to be called once. */
   release?: () => void;
   phase: ChallengePhase;
   commit?: Commit;
@@ -40,6 +40,7 @@ export function newRun(run: Pick<Run, "of" | "validator" | "hostId" | "endsAtMs"
 export function letGo(run: Run): void {
   run.held = false;
   run.release?.();
+  delete run.release;
 }
 
 /** Wakes who waits for a change. */

@@ -88,6 +88,18 @@ describe("a challenge", () => {
     expect(await world.create(world.challenge("3"))).toMatchObject({ phase: "working" });
   });
 
+  it("is refused to a validator whose challenges have held the host for long enough", async () => {
+    const challenge = await committed();
+    await world.clock.advance(11 * 60_000);
+    world.say({ said: "closed", id: digestOf(challenge) });
+
+    await expect(world.create(world.challenge("2"))).rejects.toMatchObject({
+      code: "challenge-busy",
+      details: { retryAfterSeconds: expect.any(Number) },
+    });
+    expect(world.reserved).toEqual([]);
+  });
+
   it("cannot be had from an agent that cannot sign", async () => {
     world = new DeskWorld({ sign: undefined });
 
