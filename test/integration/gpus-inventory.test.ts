@@ -9,9 +9,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { linuxGroups } from "../../executor/gpus/children/groups.ts";
+import type { LiveInventory } from "../../executor/gpus/live.ts";
 import { type FakeGpu, fakeGpus, type FakeState, fakeUuid } from "../support/gpus/fake-driver.ts";
 import { addNvidia } from "../support/gpus/fake-sysfs.ts";
 import { changed, codesOf, LiveHost } from "../support/gpus/live-host.ts";
+
+const MIB = 2 ** 20;
 
 let host: LiveHost;
 
@@ -24,7 +27,57 @@ function without(gpus: readonly FakeGpu[], index: number, state: FakeState): Fak
   return gpus.map((gpu, at) => (at === index ? { ...gpu, state } : gpu));
 }
 
+/** Asks an API on a socket, over and over, what is known of the devices; gives the time that 99 of 100 answers take at most. */
+async function askingFor(ms: number, live: LiveInventory, meanwhile: () => void): Promise<number> {
+  const server = createServer((_, response) =>
+    response.end(JSON.stringify({ list: live.list(), snapshot: live.snapshot() })),
+  );
+  const socketPath = join(host.smi.folder, "api.sock");
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  const took: number[] = [];
+  for (const begun = performance.now(); performance.now() - begun < ms;) {
+    const asked = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      get({ socketPath, path: "/" }, (response) => response.resume().on("end", resolve)).on("error", reject);
+    });
+    took.push(performance.now() - asked);
+    meanwhile();
+  }
+  server.close();
+  return took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? Infinity;
+}
+
 describe("a sick device", () => {
+  it.each(["hang", "crash"] as const)(
+    "demand 3: that makes the library %s delays no word of the seven others by a second, nor the API by 200 ms",
+    async (state) => {
+      const gpus = fakeGpus(8);
+      host.plug(gpus);
+      host.driver.set(gpus);
+      const live = host.open();
+      await live.start();
+      const fenced = changed(live, ({ kind }) => kind === "fenced");
+      host.driver.set(without(gpus, 3, state));
+      await fenced;
+      let [used, setAtMs, longestMs] = [0, performance.now(), 0];
+
+      const p99Ms = await askingFor(6_000, live, () => {
+        const seen = live.snapshot().gpus.map(({ memory }) => memory.usedBytes);
+        const isNew = seen.filter((_, at) => at !== 3).every((bytes) => bytes === used * MIB);
+        longestMs = Math.max(longestMs, performance.now() - setAtMs);
+        if (!isNew) return;
+        used += 1;
+        setAtMs = performance.now();
+        host.driver.set(without(gpus, 3, state).map((gpu) => ({ ...gpu, usedMib: used })));
+      });
+
+      expect(p99Ms).toBeLessThan(200);
+      expect(used).toBeGreaterThan(5);
+      // A look begins every 200 ms, and another is under way when something changes.
+      expect(longestMs).toBeLessThan(1_000 + 2 * 200);
+    },
+  );
+
   it.each(["fail", "hang", "crash", "lost"] as const)(
     "demand 3: when one of eight turns to %s, seven are healthy and one is fenced with its reason",
     async (state) => {
@@ -69,27 +122,13 @@ describe("a driver's tool that ignores SIGTERM and sleeps", () => {
     host.plug(fakeGpus(8));
     host.smi.hang();
     const live = host.open({ nvmlLibrary: "/nonexistent/libnvidia-ml.so.1" });
-    const server = createServer((_, response) =>
-      response.end(JSON.stringify({ list: live.list(), snapshot: live.snapshot() })),
-    );
-    const socketPath = join(host.smi.folder, "api.sock");
-    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
     const begun = performance.now();
     const started = live.start().then(() => performance.now() - begun);
-    const took: number[] = [];
     let most = 0;
-    while (performance.now() - begun < 7_000) {
-      const asked = performance.now();
-      await new Promise<void>((resolve, reject) => {
-        get({ socketPath, path: "/" }, (response) => response.resume().on("end", resolve)).on("error", reject);
-      });
-      took.push(performance.now() - asked);
-      most = Math.max(most, host.smi.alive.length);
-    }
-    server.close();
+    const p99Ms = await askingFor(7_000, live, () => (most = Math.max(most, host.smi.alive.length)));
 
     expect(await started).toBeLessThan(10_000);
-    expect(took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]).toBeLessThan(200);
+    expect(p99Ms).toBeLessThan(200);
     expect([host.smi.started, most]).toEqual([expect.any(Number), 1]);
     expect(new Set(Object.values(codesOf(live)).flat())).toEqual(new Set(["probe-timeout"]));
     expect(live.list()).toEqual([]);
