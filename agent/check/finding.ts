@@ -22,6 +22,10 @@ export const FINDINGS = {
     impact: "Validators may look for this agent at a wrong address, or not at all.",
     remedy: "See `lium-agent chain status`, and run `lium-agent chain announce`.",
   },
+  "chain-off": {
+    impact: "Only validators that agent.toml names can rent, and nothing is announced or earned on the subnet.",
+    remedy: "Leave it so for development; else set `chain.enabled` in agent.toml.",
+  },
   "no-validators": {
     impact: "Every request of a validator is refused.",
     remedy: "See `lium-agent chain validators`; name some under [[validator.allow]] where the chain is not used.",

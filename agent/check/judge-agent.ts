@@ -8,9 +8,7 @@ import { type Finding, fine, found } from "./finding.ts";
 /** `chain`: undefined where the agent does without one. */
 export function judgeAgent(chain: ChainStatus | undefined): Finding[] {
   if (chain === undefined) {
-    return [
-      found("chain", "note", "not-tried", "The chain is turned off: only validators of the configuration are served."),
-    ];
+    return [found("chain", "note", "chain-off", "The chain is turned off.")];
   }
   const { registered, axon, validators, standing } = chain;
   return [

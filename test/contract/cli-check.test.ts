@@ -26,7 +26,7 @@ describe("lium-agent check", () => {
     expect(json.exitCode).toBe(1);
     expect(JSON.parse(json.stdout)).toMatchObject({
       findings: [
-        { check: "chain", level: "note", code: "not-tried" },
+        { check: "chain", level: "note", code: "chain-off" },
         { check: "host", level: "failure", hostId: hostId(1), ...FINDINGS["host-offline"] },
       ],
     });

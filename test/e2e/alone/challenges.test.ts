@@ -100,9 +100,7 @@ describe("a validator", () => {
     const checked = await live.stack.agentCommand(["check", "--proof-size", "3MiB", "--image", await busyboxImage()]);
     const { findings } = Findings.parse(checked);
 
-    expect(findings.filter(({ code }) => code === "proof-failed" || code === "not-tried")).toMatchObject([
-      { check: "chain" },
-    ]);
+    expect(findings.filter(({ code }) => code === "proof-failed" || code === "not-tried")).toEqual([]);
     expect(findings.filter(({ level }) => level === "ok").map(({ check }) => check)).toEqual(
       expect.arrayContaining(["ports", "disk", "bandwidth", "compute", "memory", "pod"]),
     );

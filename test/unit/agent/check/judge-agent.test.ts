@@ -29,7 +29,7 @@ function judged(status: unknown): Finding[] {
 }
 
 const CAUSES = [
-  { cause: "a configuration without a chain", status: undefined, level: "note", code: "not-tried" },
+  { cause: "a configuration without a chain", status: undefined, level: "note", code: "chain-off" },
   { cause: "a chain not read yet", status: UNREAD, level: "note", code: "not-tried" },
   {
     cause: "a hotkey without a place",

@@ -235,7 +235,7 @@ describe("the findings", () => {
 
   it("are of every code but those of an agent and of a live examination", () => {
     const ofAgents = ["agent-not-registered", "agent-not-announced", "no-validators", "host-offline"];
-    const elsewhere = [...ofAgents, "agent-cannot-sign", "host-closed", "proof-failed"];
+    const elsewhere = [...ofAgents, "agent-cannot-sign", "chain-off", "host-closed", "proof-failed"];
     const told = new Set(all.flatMap(({ code }) => code ?? []));
 
     expect([...told].toSorted()).toEqual(
