@@ -1,7 +1,7 @@
 /**
  * How the tests run: projects by what a test may touch (test/README.md), one closing line for them all.
  * The end-to-end tests share one Docker Engine, so they run after the others; one file at a time those in e2e/alone, which
- * measure time or take the ports of a whole provider.
+ * measure or run whole daemons.
  */
 import { defineConfig } from "vitest/config";
 

@@ -9,13 +9,13 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, describe, it } from "vitest";
 
-import { knownOr } from "../../executor/gpus/known.ts";
-import type { Accelerators } from "../../protocol/accelerator.ts";
-import type { GpuHealthReport } from "../../protocol/host-api/health.ts";
-import type { GpuUuid, PodId } from "../../protocol/ids.ts";
-import type { PodEvent } from "../../protocol/pod.ts";
-import { busyboxImage } from "../support/images.ts";
-import { type Live, startLive } from "../support/live.ts";
+import { knownOr } from "../../../executor/gpus/known.ts";
+import type { Accelerators } from "../../../protocol/accelerator.ts";
+import type { GpuHealthReport } from "../../../protocol/host-api/health.ts";
+import type { GpuUuid, PodId } from "../../../protocol/ids.ts";
+import type { PodEvent } from "../../../protocol/pod.ts";
+import { busyboxImage } from "../../support/images.ts";
+import { type Live, startLive } from "../../support/live.ts";
 
 const run = promisify(execFile);
 
