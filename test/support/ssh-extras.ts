@@ -1,7 +1,7 @@
 /**
  * What a login may carry besides a shell: forwarded ports in all three directions, and a forwarded agent.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 
@@ -25,14 +25,7 @@ const SOCKS_CONNECT = Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, ECHO_PORT >> 8, ECH
 export async function withForwards<T>(pod: SshPod, use: (forwards: Forwards) => Promise<T>): Promise<T> {
   const sendBack = (socket: Socket): void => void socket.on("error", () => socket.destroy()).pipe(socket);
   const echo = await listening(createServer({ allowHalfOpen: true }, sendBack));
-  const [localPort, socksPort] = [await freePort(), await freePort()];
-  const forwards = [
-    ["-L", `127.0.0.1:${localPort}:127.0.0.1:${ECHO_PORT}`],
-    ["-D", `127.0.0.1:${socksPort}`],
-    ["-R", `127.0.0.1:${REMOTE_PORT}:127.0.0.1:${portOf(echo)}`],
-  ].flat();
-  const args = [...pod.options("ssh"), "-o", "ExitOnForwardFailure=yes", ...forwards, "root@127.0.0.1", POD_ECHO];
-  const login = spawn("ssh", args, { stdio: "ignore" });
+  const { login, localPort, socksPort } = await forwarding(pod, portOf(echo));
   try {
     return await use({
       local: (bytes) => persistently(async () => roundTrip(await connected(localPort), bytes)),
@@ -44,6 +37,30 @@ export async function withForwards<T>(pod: SshPod, use: (forwards: Forwards) => 
     await once(login, "exit");
     echo.close();
   }
+}
+
+/** A login that forwards. Between the choice of a port and its use somebody may take it: then with others. */
+async function forwarding(pod: SshPod, echoPort: number) {
+  for (let tries = 0; tries < 5; tries += 1) {
+    const [localPort, socksPort] = [await freePort(), await freePort()];
+    const forwards = [
+      ["-L", `127.0.0.1:${localPort}:127.0.0.1:${ECHO_PORT}`],
+      ["-D", `127.0.0.1:${socksPort}`],
+      ["-R", `127.0.0.1:${REMOTE_PORT}:127.0.0.1:${echoPort}`],
+    ].flat();
+    const args = [...pod.options("ssh"), "-o", "ExitOnForwardFailure=yes", ...forwards, "root@127.0.0.1", POD_ECHO];
+    const login = spawn("ssh", args, { stdio: "ignore" });
+    if (await listensOn(login, localPort)) return { login, localPort, socksPort };
+  }
+  throw new Error("no login could forward");
+}
+
+/** False when the login ended instead. */
+function listensOn(login: ChildProcess, port: number): Promise<boolean> {
+  return persistently(async () => {
+    if (login.exitCode === null) (await connected(port)).destroy();
+    return login.exitCode === null;
+  });
 }
 
 export interface SshAgent {
