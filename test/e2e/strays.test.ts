@@ -192,7 +192,9 @@ describe("demand 6: of ten leftovers of ours and more that look like them", () =
   const sweep = async (dryRun: boolean): Promise<Record<string, string[]>> => {
     const { strays: findings, problem } = await strays().sweep({ dryRun }, signal);
     expect(problem).toBeUndefined();
-    const groups = Object.groupBy(findings, ({ outcome }) => outcome);
+    // What other tests leave for a moment is not this one's.
+    const mine = findings.filter(({ name }) => !name.startsWith("lium-compliance-"));
+    const groups = Object.groupBy(mine, ({ outcome }) => outcome);
     return Object.fromEntries(
       Object.entries(groups).map(([outcome, group]) => [
         outcome,

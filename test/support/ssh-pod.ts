@@ -1,12 +1,12 @@
 /**
  * A pod made of a container and the pod kit alone, and the OpenSSH programs of this machine to log in to it.
- * `dispose` removes the container and every file.
+ * `dispose` removes the container, its network and every file.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import Docker from "dockerode";
 
@@ -43,14 +43,20 @@ const ANY_EXIT = Array.from({ length: 256 }, (_, code) => code);
 
 export class SshPod {
   readonly #folder: string;
+  readonly #network: Docker.Network;
   readonly dirs: PodDirs;
   readonly container: Docker.Container;
   /** Two lines of authorized_keys; the first is the key that `run` logs in with. */
   readonly publicKeys: readonly string[];
   port = 0;
 
-  private constructor(folder: string, parts: Pick<SshPod, "dirs" | "container" | "publicKeys">) {
+  private constructor(
+    folder: string,
+    network: Docker.Network,
+    parts: Pick<SshPod, "dirs" | "container" | "publicKeys">,
+  ) {
     this.#folder = folder;
+    this.#network = network;
     this.dirs = parts.dirs;
     this.container = parts.container;
     this.publicKeys = parts.publicKeys;
@@ -66,8 +72,9 @@ export class SshPod {
     await writePodFiles(dirs.podDir, { hostKey, authorizedKeys: keys });
     await writeSecretEnv(dirs.secretDir, input.secretEnv ?? {});
 
-    const container = await createContainer(input, dirs);
-    const pod = new SshPod(folder, { dirs, container, publicKeys: keys });
+    const network = await createNetwork(basename(folder));
+    const container = await createContainer(input, dirs, network);
+    const pod = new SshPod(folder, network, { dirs, container, publicKeys: keys });
     try {
       await container.start();
       if (input.main?.stay !== false) await pod.#findPort(hostKey.publicLine);
@@ -92,6 +99,7 @@ export class SshPod {
   async dispose(): Promise<void> {
     try {
       await this.container.remove({ force: true, v: true });
+      await this.#network.remove();
     } finally {
       await rm(this.#folder, { recursive: true, force: true });
     }
@@ -184,7 +192,15 @@ export async function sshAddInPod(kitDir: string): Promise<string> {
   return `/.lium/k/lib/${loader} --library-path ${libraries.join(":")} /host/bin/ssh-add`;
 }
 
-async function createContainer(input: PodInput, dirs: PodDirs): Promise<Docker.Container> {
+/**
+ * As a pod, it has a network of its own. The engine's common bridge takes another address when a container of somebody else
+ * comes or goes, and what a pod then says last in a connection is lost until it asks for the address again: half a minute.
+ */
+async function createNetwork(Name: string): Promise<Docker.Network> {
+  return new Docker().createNetwork({ Name, Driver: "bridge", Labels: TEST_LABEL });
+}
+
+async function createContainer(input: PodInput, dirs: PodDirs, network: Docker.Network): Promise<Docker.Container> {
   const docker = new Docker();
   const { Config } = await docker.getImage(input.image).inspect();
   const argv = [...toList(Config.Entrypoint), ...(Config.Cmd ?? [])];
@@ -201,6 +217,7 @@ async function createContainer(input: PodInput, dirs: PodDirs): Promise<Docker.C
     HostConfig: {
       ...hardened(),
       Init: true,
+      NetworkMode: network.id,
       ReadonlyRootfs: input.readOnlyRoot ?? false,
       PortBindings: { [`${SSH_PORT}/tcp`]: [{ HostIp: "127.0.0.1", HostPort: "0" }] },
       Tmpfs: { [RUN_TMPFS.path]: RUN_TMPFS.options, ...tmpfs },
