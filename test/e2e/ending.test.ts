@@ -13,7 +13,6 @@ import { linuxProcesses } from "../../executor/host/processes/linux-processes.ts
 import { endContainer, type EndRequest, haltContainer } from "../../executor/pods/ending.ts";
 import { endingEngineCompliance } from "../compliance/ending-engine.suite.ts";
 import { hostProcessesCompliance } from "../compliance/host-processes.suite.ts";
-import { until } from "../support/arena/wait.ts";
 import { hangFilesInside } from "../support/hanging-files.ts";
 import { busyboxImage } from "../support/images.ts";
 import { loggerToMemory } from "../support/memory-log.ts";
@@ -179,10 +178,7 @@ describe.concurrent("demand 7: a container that cannot end is told as stuck", ()
         .getContainer(name)
         .exec({ Cmd: ["/bin/busybox", "stat", `${hanging.folder}/x`], AttachStdout: true });
       await asking.start({ Detach: true });
-      await until("the process to hear no signal", 10_000, async () => {
-        const { members } = await processes.ofContainer(victim.id, signal);
-        return members.find(({ state }) => state === "D");
-      });
+      await hanging.asked;
 
       const { result, ms } = await timed(endContainer(victim.request, deps, signal));
 

@@ -35,4 +35,7 @@ writeSync(device, answer);
 process.stdout.write("mounted\n");
 
 // A question that was read and not answered is one that not even SIGKILL ends.
-for (;;) readSync(device, question);
+for (;;) {
+  readSync(device, question);
+  process.stdout.write("asked\n");
+}

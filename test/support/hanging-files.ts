@@ -11,6 +11,8 @@ const SERVER = join(import.meta.dirname, "hanging-files-server.ts");
 export interface HangingFiles extends AsyncDisposable {
   /** On the container's side. */
   readonly folder: string;
+  /** Resolves once a process asks, which nothing can kill from then on. */
+  readonly asked: Promise<unknown>;
 }
 
 /** `initPid`: the container's main process, as the host counts. The container's image must have /bin/busybox. */
@@ -27,6 +29,7 @@ export async function hangFilesInside(initPid: number, folder: string): Promise<
   ]);
   return {
     folder,
+    asked: once(server.stdout, "data"),
     [Symbol.asyncDispose]: async () => {
       server.kill("SIGKILL");
       await ended;

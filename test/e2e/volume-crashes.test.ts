@@ -6,12 +6,12 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { fscryptCipher } from "../../../executor/storage/volumes/cipher.ts";
-import { linuxTools } from "../../../executor/storage/volumes/linux-tools.ts";
-import { pathsOf } from "../../../executor/storage/volumes/record.ts";
-import type { Volumes } from "../../../executor/storage/volumes/volumes.ts";
-import { seededRandom } from "../../support/arena/random.ts";
-import { pause } from "../../support/arena/wait.ts";
+import { fscryptCipher } from "../../executor/storage/volumes/cipher.ts";
+import { linuxTools } from "../../executor/storage/volumes/linux-tools.ts";
+import { pathsOf } from "../../executor/storage/volumes/record.ts";
+import type { Volumes } from "../../executor/storage/volumes/volumes.ts";
+import { seededRandom } from "../support/arena/random.ts";
+import { pause } from "../support/arena/wait.ts";
 import {
   failureOf,
   ID,
@@ -22,8 +22,8 @@ import {
   viewOf,
   volumesFolder,
   type VolumesFolder,
-} from "../../support/volumes/harness.ts";
-import { Died, mortal } from "../../support/volumes/mortal.ts";
+} from "../support/volumes/harness.ts";
+import { Died, mortal } from "../support/volumes/mortal.ts";
 
 type Work = (volumes: Volumes) => Promise<unknown>;
 
@@ -176,7 +176,7 @@ describe("kill -9", () => {
     await used(await folder.open());
 
     for (let round = 0; round < 25; round++) {
-      const child = fork(new URL("../../support/volumes/victim.ts", import.meta.url), [folder.root], { silent: true });
+      const child = fork(new URL("../support/volumes/victim.ts", import.meta.url), [folder.root], { silent: true });
       await working(child);
       await pause(random.int(0, 400));
       const ended = once(child, "exit");

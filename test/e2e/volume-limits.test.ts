@@ -5,12 +5,12 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { imageBytesFor, mkfsOptions } from "../../../executor/storage/volumes/geometry.ts";
-import { linuxTools } from "../../../executor/storage/volumes/linux-tools.ts";
-import { pathsOf } from "../../../executor/storage/volumes/record.ts";
-import { podId } from "../../support/builders.ts";
-import { container, outputOf } from "../../support/volumes/container.ts";
-import { failureOf, ID, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../../support/volumes/harness.ts";
+import { imageBytesFor, mkfsOptions } from "../../executor/storage/volumes/geometry.ts";
+import { linuxTools } from "../../executor/storage/volumes/linux-tools.ts";
+import { pathsOf } from "../../executor/storage/volumes/record.ts";
+import { podId } from "../support/builders.ts";
+import { container, outputOf } from "../support/volumes/container.ts";
+import { failureOf, ID, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../support/volumes/harness.ts";
 
 const OTHER_POD = podId(2);
 

@@ -6,10 +6,10 @@ import { join } from "node:path";
 
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import { linuxTools } from "../../../executor/storage/volumes/linux-tools.ts";
-import { pathsOf } from "../../../executor/storage/volumes/record.ts";
-import { until } from "../../support/arena/wait.ts";
-import { failureOf, ID, MINE, SIGNAL, volumesFolder } from "../../support/volumes/harness.ts";
+import { linuxTools } from "../../executor/storage/volumes/linux-tools.ts";
+import { pathsOf } from "../../executor/storage/volumes/record.ts";
+import { until } from "../support/arena/wait.ts";
+import { failureOf, ID, MINE, SIGNAL, volumesFolder } from "../support/volumes/harness.ts";
 
 describe("snapshots", () => {
   it("hold the volume as it was at one instant, while somebody writes to it", async () => {

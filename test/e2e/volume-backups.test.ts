@@ -7,15 +7,15 @@ import { join } from "node:path";
 
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import { systemClock } from "../../../common/clock.ts";
-import { Backups } from "../../../executor/storage/backup/backups.ts";
-import { StorageConfig } from "../../../executor/storage/config.ts";
-import { pathsOf } from "../../../executor/storage/volumes/record.ts";
-import type { Volumes } from "../../../executor/storage/volumes/volumes.ts";
-import type { BackupProgress, BackupTarget } from "../../../protocol/volume.ts";
-import { loggerToMemory } from "../../support/memory-log.ts";
-import { failureOf, ID, KEY, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../../support/volumes/harness.ts";
-import { S3_KEYS, S3Server } from "../../support/volumes/s3-server.ts";
+import { systemClock } from "../../common/clock.ts";
+import { Backups } from "../../executor/storage/backup/backups.ts";
+import { StorageConfig } from "../../executor/storage/config.ts";
+import { pathsOf } from "../../executor/storage/volumes/record.ts";
+import type { Volumes } from "../../executor/storage/volumes/volumes.ts";
+import type { BackupProgress, BackupTarget } from "../../protocol/volume.ts";
+import { loggerToMemory } from "../support/memory-log.ts";
+import { failureOf, ID, KEY, MIB, MINE, SIGNAL, viewOf, volumesFolder } from "../support/volumes/harness.ts";
+import { S3_KEYS, S3Server } from "../support/volumes/s3-server.ts";
 
 const PASSWORD = "password of the backups";
 const BACK = { owner: MINE.owner, name: "back" };
