@@ -86,7 +86,7 @@ async function start(config: ExecutorConfig, log: Logger, life: Lifecycle): Prom
   const { engineVersion, gpus } = base.facts.value;
   log.info("pods adopted", { pods: pods.reports().length, gpus: gpus.length, engineVersion });
 
-  const challenges = startChallenges(base, pods, kit);
+  const challenges = startChallenges(base, { pods, kit, isolation });
   const link = await startLink(base, pods, { health, challenges });
   await startControl({ ...base, pods, link, strays, images, volumes, backups, meter, health });
 }

@@ -16,6 +16,7 @@ import { isUnavailable } from "../gpus/known.ts";
 import { findUnit, unitsOf } from "../gpus/passthrough/find-unit.ts";
 import { isPortFree } from "../host/free-port.ts";
 import { linuxProcesses } from "../host/processes/linux-processes.ts";
+import type { Isolation } from "../isolation/isolation.ts";
 import { alone } from "../pods/alone.ts";
 import type { Pods } from "../pods/reconcile.ts";
 import type { PodKit } from "../ssh/pod-kit.ts";
@@ -25,18 +26,25 @@ import { clearDisk, measureDisk } from "./host/disk/disk.ts";
 import { type ExamineDeps, examineHost } from "./host/examine.ts";
 import { inventoryOf } from "./host/inventory.ts";
 import { askKernel, readNvml } from "./host/look.ts";
+import { borrowNetwork } from "./host/window/network.ts";
 import { closeWindow, withWindow } from "./host/window/window.ts";
 import type { DeviceChoice } from "./opencl/devices.ts";
 import { listOpenClDevices } from "./prover.ts";
 
+export interface ChallengedParts {
+  readonly pods: Pods;
+  readonly kit: PodKit;
+  readonly isolation: Isolation;
+}
+
 /** In messages of those who are refused its GPUs. */
 const HOLDER = "a validator's challenge";
 
-export function startChallenges(base: Base, pods: Pods, kit: PodKit): HostChallenges {
+export function startChallenges(base: Base, { pods, kit, isolation }: ChallengedParts): HostChallenges {
   const { keys, clock, log, life, random } = base;
   const parts: WorkerParts = { doomed: new DoomedChildren({ groups: linuxGroups(), clock }), clock, random };
   const proof = gpuProofDeps(base, pods, parts);
-  const examining = examineDeps(base, pods, kit, parts);
+  const examining = examineDeps(base, { pods, kit, isolation }, parts);
   const challenges = new HostChallenges({
     identity: keys.identity,
     prove: (proving) => proveGpus(proving, proof),
@@ -91,14 +99,16 @@ function devicesOf(gpus: readonly GpuUuid[], { config, gpus: found }: Base): Rea
   );
 }
 
-function examineDeps(base: Base, pods: Pods, kit: PodKit, parts: WorkerParts): ExamineDeps {
-  const { config, keys, runtime, clock } = base;
+function examineDeps(base: Base, { pods, kit, isolation }: ChallengedParts, parts: WorkerParts): ExamineDeps {
+  const { config, keys, runtime, clock, admissions } = base;
   const { bindAddress } = config.network;
   const windows = {
     ...parts,
     runtime,
     processes: linuxProcesses(),
     emptyImage: createEmptyImage({ socketPath: config.docker.socketPath }),
+    borrowNetwork: (container: string, signal: AbortSignal) =>
+      borrowNetwork(container, { admissions, isolation, known: () => pods.known() }, signal),
     kitDir: kit.dir,
     hostId: keys.identity.publicKey,
     bindAddress,

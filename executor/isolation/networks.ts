@@ -26,6 +26,12 @@ export interface PodNetworksDeps {
   readonly log: Logger;
 }
 
+/** A network for a container that is no pod's. No pod gets it until `end`. */
+export interface NetworkLoan {
+  readonly network: PodNetwork;
+  readonly end: () => void;
+}
+
 /** What was seen last: networks of ours, and ranges that others use. */
 interface View {
   readonly ours: readonly PodNetwork[];
@@ -40,6 +46,7 @@ export class PodNetworks {
   /** Subnets that turned out to be somebody else's since then, and those that are being removed. */
   readonly #refused = new Set<string>();
   readonly #leaving = new Set<string>();
+  readonly #lent = new Set<string>();
 
   constructor(options: PodNetworksOptions, deps: PodNetworksDeps) {
     this.#options = options;
@@ -49,6 +56,14 @@ export class PodNetworks {
   /** A network for a new pod, or undefined when none is free. `taken` are the subnets that pods' records hold. */
   choose(taken: Iterable<string>): PodNetwork | undefined {
     return this.#choose([...taken], this.#view.ours);
+  }
+
+  /** As `choose`, which gives it to nobody else meanwhile. `ensure` makes sure of it too. */
+  lend(taken: Iterable<string>): NetworkLoan | undefined {
+    const network = this.choose(taken);
+    if (network === undefined) return undefined;
+    this.#lent.add(network.subnet);
+    return { network, end: () => this.#lent.delete(network.subnet) };
   }
 
   /**
@@ -76,19 +91,20 @@ export class PodNetworks {
    */
   async keepSpares(taken: () => Iterable<string>, signal: AbortSignal): Promise<void> {
     await this.#look(signal);
-    const free = this.#view.ours.filter(({ subnet }) => ![...taken()].includes(subnet));
+    const isHeld = (subnet: string): boolean => this.#lent.has(subnet) || [...taken()].includes(subnet);
+    const free = this.#view.ours.filter(({ subnet }) => !isHeld(subnet));
     const [ready, strange] = [
       free.filter((network) => this.#isInPool(network)),
       free.filter((each) => !this.#isInPool(each)),
     ];
     for (let count = ready.length; count < this.#options.spares; count += 1) await this.#addSpare([...taken()], signal);
     for (const network of [...strange, ...ready.slice(this.#options.spares)]) {
-      if (![...taken()].includes(network.subnet)) await this.#remove(network, signal);
+      if (!isHeld(network.subnet)) await this.#remove(network, signal);
     }
   }
 
   #choose(taken: readonly string[], spares: readonly PodNetwork[]): PodNetwork | undefined {
-    const busy = [...this.#view.busy, ...this.#refused, ...this.#leaving];
+    const busy = [...this.#view.busy, ...this.#refused, ...this.#leaving, ...this.#lent];
     return chooseSlot({ pool: this.#options.pool, taken, busy, spares });
   }
 

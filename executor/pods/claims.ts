@@ -39,3 +39,8 @@ export function claimsOf(records: Iterable<PodRecord>): Claims {
   }
   return { gpus, ports, used };
 }
+
+/** Ranges of addresses that these pods' networks hold. */
+export function subnetsOf(records: readonly PodRecord[]): string[] {
+  return records.flatMap(({ network, overAt }) => (overAt === undefined ? (network?.subnet ?? []) : []));
+}

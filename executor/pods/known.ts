@@ -3,7 +3,7 @@
  */
 import type { GpuUuid, PodId } from "../../protocol/ids.ts";
 import type { Known } from "../strays/decide.ts";
-import { claimsOf } from "./claims.ts";
+import { claimsOf, subnetsOf } from "./claims.ts";
 import type { PodRecord } from "./state.ts";
 
 export interface KnownPods extends Pick<Known, "podState" | "networks"> {
@@ -13,6 +13,8 @@ export interface KnownPods extends Pick<Known, "podState" | "networks"> {
   readonly holderAt: (units: readonly GpuUuid[], atMs: number) => PodId | undefined;
   /** How many pods are not over. */
   readonly live: number;
+  /** Ranges of addresses that they hold. */
+  readonly subnets: readonly string[];
 }
 
 export function knownPods(records: readonly PodRecord[], damaged: ReadonlySet<string>): KnownPods {
@@ -31,6 +33,7 @@ export function knownPods(records: readonly PodRecord[], damaged: ReadonlySet<st
       return more.length > 0 ? undefined : one?.wanted.podId;
     },
     live: live.length + damaged.size,
+    subnets: subnetsOf(live),
     networks: new Set(live.flatMap(({ network }) => network?.name ?? [])),
   };
 }

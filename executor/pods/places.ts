@@ -5,7 +5,7 @@
 import type { Reason } from "../../protocol/pod.ts";
 import type { PodNetworks } from "../isolation/networks.ts";
 import { SSH_PORT } from "../ssh/pod-kit.ts";
-import { claimsOf, portKey } from "./claims.ts";
+import { claimsOf, portKey, subnetsOf } from "./claims.ts";
 import { choosePorts, type PortRange } from "./ports.ts";
 import type { PodRecord } from "./state.ts";
 
@@ -84,10 +84,6 @@ export class Places {
   #others({ wanted: { podId } }: PodRecord): PodRecord[] {
     return this.#deps.records().filter(({ wanted }) => wanted.podId !== podId);
   }
-}
-
-function subnetsOf(records: readonly PodRecord[]): string[] {
-  return records.flatMap(({ network, overAt }) => (overAt === undefined ? (network?.subnet ?? []) : []));
 }
 
 const NO_PORTS: Reason = { code: "ports-exhausted", message: "No free host port is left in the configured range." };

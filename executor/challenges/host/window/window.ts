@@ -1,6 +1,6 @@
 /**
- * Ports of this host, open for a validator to look through: a container publishes them as a pod's are, and a process of ours
- * answers in its network. Nothing of a renter's is near: the container has no image, no disk and no privilege.
+ * Ports of this host, open for a validator to look through: a container publishes them as a pod's are, in a network such as
+ * pods have, and a process of ours answers there. Nothing of a renter's is near: it has no image, no disk and no privilege.
  */
 import { createHash } from "node:crypto";
 import { extname } from "node:path";
@@ -13,6 +13,7 @@ import { HOST_LABEL } from "../../../docker/labels.ts";
 import type { ContainerRuntime, ContainerSpec } from "../../../docker/runtime.ts";
 import { type WorkerParts, WorkerProcess } from "../../../gpus/children/worker-process.ts";
 import type { HostProcesses } from "../../../host/processes/host-processes.ts";
+import type { NetworkLoan } from "../../../isolation/networks.ts";
 import { CHECK_LABEL } from "../../../isolation/self-check.ts";
 import { kitMounts } from "../../../ssh/pod-kit.ts";
 import type { WindowRequest } from "../words.ts";
@@ -21,6 +22,8 @@ export interface WindowDeps extends WorkerParts {
   readonly runtime: Pick<ContainerRuntime, "create" | "start" | "remove">;
   readonly processes: Pick<HostProcesses, "ofContainer">;
   readonly emptyImage: (signal: AbortSignal) => Promise<string>;
+  /** One such as pods have, with their firewall in force. */
+  readonly borrowNetwork: (container: string, signal: AbortSignal) => Promise<NetworkLoan>;
   readonly kitDir: string;
   readonly hostId: string;
   /** The address that pods' ports are published on. */
@@ -38,7 +41,7 @@ const NO_REST = { firstDelayMs: 0, maxDelayMs: 0 };
 
 /**
  * Runs `work` while they are open; `request` names them by the numbers on the host. Rejects with `port-busy` where one of them is
- * taken, with what the engine refuses, and with `challenge-failed` where the answering process cannot work.
+ * taken, as `borrowNetwork` does, with what the engine refuses, and with `challenge-failed` where the answering process cannot work.
  */
 export async function withWindow(
   { ports, request }: { readonly ports: readonly HostPort[]; readonly request: WindowRequest },
@@ -47,12 +50,15 @@ export async function withWindow(
   signal: AbortSignal,
 ): Promise<void> {
   const { runtime } = deps;
-  const spec = specOf(ports, deps, await deps.emptyImage(signal));
+  const image = await deps.emptyImage(signal);
+  const name = nameOf(deps.hostId);
+  // One that a crash left behind would be in the way.
+  await runtime.remove(name, signal);
+  const loan = await deps.borrowNetwork(name, signal);
   try {
-    // One that a crash left behind would be in the way.
-    await runtime.remove(spec.name, signal);
+    const spec = specOf({ name, image, network: loan.network.name, ports }, deps);
     const containerId = await runtime.create(spec, signal);
-    await runtime.start(spec.name, signal);
+    await runtime.start(name, signal);
     const worker = await startWorker(containerId, deps, signal);
     try {
       const answer = await worker.request(request, READY_MS, signal);
@@ -62,7 +68,8 @@ export async function withWindow(
       await worker.close();
     }
   } finally {
-    await runtime.remove(spec.name, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+    await runtime.remove(name, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+    loan.end();
   }
 }
 
@@ -85,12 +92,18 @@ async function startWorker(containerId: string, deps: WindowDeps, signal: AbortS
   return new WorkerProcess({ name: "window", script, args: [], within, env: ENV, restart: NO_REST }, deps);
 }
 
-function specOf(ports: readonly HostPort[], deps: WindowDeps, image: string): ContainerSpec {
-  const { kitDir, hostId, bindAddress } = deps;
+interface Window {
+  readonly name: string;
+  readonly image: string;
+  readonly network: string;
+  readonly ports: readonly HostPort[];
+}
+
+function specOf({ name, image, network, ports }: Window, { kitDir, hostId, bindAddress }: WindowDeps): ContainerSpec {
   const kit = kitMounts({ kitDir, podDir: "", secretDir: "" }).filter(({ hostPath }) => hostPath === kitDir);
-  const names = ports.map(({ hostPort, protocol }) => ({ hostPort, name: `${hostPort}/${protocol}` }));
+  const names = ports.map(({ hostPort, protocol }) => ({ hostPort, port: `${hostPort}/${protocol}` }));
   return {
-    name: nameOf(hostId),
+    name,
     Image: image,
     User: "0:0",
     Entrypoint: ["/.lium/k/bin/busybox"],
@@ -98,13 +111,13 @@ function specOf(ports: readonly HostPort[], deps: WindowDeps, image: string): Co
     Env: [],
     Labels: { [HOST_LABEL]: hostId, [CHECK_LABEL]: "yes" },
     Hostname: "window",
-    ExposedPorts: Object.fromEntries(names.map(({ name }) => [name, {}])),
+    ExposedPorts: Object.fromEntries(names.map(({ port }) => [port, {}])),
     HostConfig: {
       ...hardening({}),
       Init: false,
-      NetworkMode: "bridge",
+      NetworkMode: network,
       PortBindings: Object.fromEntries(
-        names.map(({ name, hostPort }) => [name, [{ HostIp: bindAddress, HostPort: String(hostPort) }]]),
+        names.map(({ port, hostPort }) => [port, [{ HostIp: bindAddress, HostPort: String(hostPort) }]]),
       ),
       Mounts: kit.map(({ hostPath, podPath }) => ({ Type: "bind", Source: hostPath, Target: podPath, ReadOnly: true })),
       Tmpfs: {},

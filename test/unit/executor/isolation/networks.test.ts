@@ -159,6 +159,26 @@ describe("pods' networks", () => {
     expect([...engine.networks.keys()]).toEqual([slot(0).name]);
   });
 
+  it("that are lent are chosen for nobody else, neither count as ready nor are too many, and come back", async () => {
+    pods = podNetworks("host-a", 1);
+    await pods.keepSpares(() => [], signal);
+    const loan = pods.lend([]);
+
+    const meanwhile = [pods.choose([]), pods.lend([])?.network];
+    await pods.keepSpares(() => [], signal);
+    const ready = [...engine.networks.keys()];
+    loan?.end();
+
+    expect(loan?.network).toEqual(slot(0));
+    expect(meanwhile).toEqual([slot(1), slot(1)]);
+    expect(ready).toEqual([slot(0).name, slot(2).name]);
+    expect(pods.choose([])).toEqual(slot(0));
+  });
+
+  it("are lent only while one is free", () => {
+    expect(pods.lend([POOL])).toBeUndefined();
+  });
+
   it("of two executors on one machine are different ones", async () => {
     const [a, b] = [podNetworks("host-a", 2), podNetworks("host-b", 2)];
 
