@@ -8,6 +8,7 @@ import {
   goalOf,
   hasItsGpus,
   hasRunAsAsked,
+  isUnused,
   lackOfGpus,
   nextDeadlineMs,
   type PodRecord,
@@ -24,6 +25,7 @@ export type Step =
   | "probe"
   | "check"
   | "heal"
+  | "remake"
   | "examine"
   | "stop"
   | "remove"
@@ -118,11 +120,15 @@ function mustSeeGpus(input: PlanInput, container: SeenContainer): boolean {
   return lackOfGpus(input.record, container) === undefined || input.sinceProbeMs >= probeEveryMs(input);
 }
 
-/** SSH is proven after each start, looked at now and then, and brought back once when it is lost. */
+/**
+ * SSH is proven after each start, looked at now and then, and brought back once when it is lost. An engine that stops while it
+ * starts a container may leave it without a network for good: a pod that nobody could log in to yet is then made anew, once.
+ */
 function keepUsable(input: PlanInput, startedAtMs: number): Step | undefined {
   const { record, ssh } = input;
   if (ssh?.startedAtMs !== startedAtMs || ssh.state === "assumed" || ssh.state === "healing") return "probe";
   if (ssh.state === "lost" && record.healedStartMs !== startedAtMs) return "heal";
+  if (ssh.state === "lost" && isUnused(record) && record.remade === undefined) return "remake";
   return input.sinceProbeMs >= probeEveryMs(input) ? "check" : undefined;
 }
 

@@ -67,6 +67,8 @@ export const PodRecord = z.strictObject({
   rebuilt: z.literal(true).optional(),
   /** The start whose SSH was brought back once; a second time for the same start helps nobody. */
   healedStartMs: z.number().optional(),
+  /** Its container was made anew, because nobody could log in to the first one. */
+  remade: z.literal(true).optional(),
   /** Absent where it has no GPUs, or only made-up ones. */
   given: GivenDevices.optional(),
   /** Why the pod cannot be made to run; set once, before its first start, and the pod is taken down. */
@@ -137,6 +139,11 @@ export function withSeenStart(record: PodRecord, container: SeenContainer | unde
   // A wish that comes for a pod that was rebuilt and is down asks for a new start.
   const run = record.rebuilt === true && container.state === "exited" ? 0 : record.wanted.runs;
   return { ...record, lastStart: { run, startedAtMs: container.startedAtMs } };
+}
+
+/** Whether nobody can have left anything in its container: we saw it made, and nobody could log in since. */
+export function isUnused({ timeline }: PodRecord): boolean {
+  return timeline.created !== undefined && timeline.sshReady === undefined;
 }
 
 /** Whether this start of the main process has been seen to have its GPUs, where it is to have any. */

@@ -40,6 +40,7 @@ export const ACTIONS: Readonly<Record<Step, Action>> = {
   probe,
   check,
   heal,
+  remake,
   examine,
   stop,
   remove,
@@ -153,6 +154,14 @@ async function heal(turn: Turn, { deps, signal }: StepContext): Promise<Turn> {
   const failedAtMs = turn.ssh?.failedAtMs ?? deps.clock.now();
   const record = { ...turn.record, healedStartMs: startedAtMs };
   return { ...turn, record, ssh: { startedAtMs, state: "healing", failedAtMs } };
+}
+
+/** The container goes with all that the engine had set up for it; what it was made of stays. As if it had never run. */
+async function remake(turn: Turn, context: StepContext): Promise<Turn> {
+  const ended = await end(turn, context);
+  const { podId } = turn.record.wanted;
+  context.deps.log.warn("a pod that nobody could log in to is made anew", { podId });
+  return { ...ended, record: { ...ended.record, remade: true, lastStart: undefined }, ssh: undefined };
 }
 
 function sshOf(turn: Turn, deps: StepDeps): { endpoint: SshEndpoint; startedAtMs: number } {

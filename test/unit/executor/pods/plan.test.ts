@@ -72,6 +72,13 @@ function act(world: World, step: Step, recorded: boolean): void {
         world.ssh = { startedAtMs, state: "healing" };
       }
       break;
+    case "remake":
+      world.container = undefined;
+      if (recorded) {
+        world.record = { ...world.record, remade: true, lastStart: undefined };
+        world.ssh = undefined;
+      }
+      break;
     case "examine":
       if (recorded && world.container !== undefined) {
         const facts = { container: world.container, hostWentDown: false, log: [] };
