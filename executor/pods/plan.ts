@@ -125,10 +125,10 @@ function mustSeeGpus(input: PlanInput, container: SeenContainer): boolean {
  * starts a container may leave it without a network for good: a pod that nobody could log in to yet is then made anew, once.
  */
 function keepUsable(input: PlanInput, startedAtMs: number): Step | undefined {
-  const { record, ssh } = input;
+  const { record, ssh, nowMs } = input;
   if (ssh?.startedAtMs !== startedAtMs || ssh.state === "assumed" || ssh.state === "healing") return "probe";
   if (ssh.state === "lost" && record.healedStartMs !== startedAtMs) return "heal";
-  if (ssh.state === "lost" && isUnused(record) && record.remade === undefined) return "remake";
+  if (ssh.state === "lost" && isUnused(record, nowMs) && record.remade === undefined) return "remake";
   return input.sinceProbeMs >= probeEveryMs(input) ? "check" : undefined;
 }
 

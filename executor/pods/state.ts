@@ -141,9 +141,12 @@ export function withSeenStart(record: PodRecord, container: SeenContainer | unde
   return { ...record, lastStart: { run, startedAtMs: container.startedAtMs } };
 }
 
-/** Whether nobody can have left anything in its container: we saw it made, and nobody could log in since. */
-export function isUnused({ timeline }: PodRecord): boolean {
-  return timeline.created !== undefined && timeline.sshReady === undefined;
+/** Later than this the pod's own command may have made something that is worth more than a login. Our own choice. */
+const UNUSED_MS = 10 * 60_000;
+
+/** Whether nothing worth keeping can be in its container: we saw it made a short while ago, and nobody could log in since. */
+export function isUnused({ acceptedAtMs, timeline: { created, sshReady } }: PodRecord, nowMs: number): boolean {
+  return created !== undefined && sshReady === undefined && nowMs < acceptedAtMs + created + UNUSED_MS;
 }
 
 /** Whether this start of the main process has been seen to have its GPUs, where it is to have any. */

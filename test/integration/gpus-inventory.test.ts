@@ -23,6 +23,15 @@ beforeEach(() => {
 });
 afterEach(() => host.remove());
 
+/** Of a host that has these, with a driver that knows them all. */
+async function started(gpus: readonly FakeGpu[]): Promise<LiveInventory> {
+  host.plug(gpus);
+  host.driver.set(gpus);
+  const live = host.open();
+  await live.start();
+  return live;
+}
+
 function without(gpus: readonly FakeGpu[], index: number, state: FakeState): FakeGpu[] {
   return gpus.map((gpu, at) => (at === index ? { ...gpu, state } : gpu));
 }
@@ -52,10 +61,7 @@ describe("a sick device", () => {
     "demand 3: that makes the library %s delays no word of the seven others by a second, nor the API by 200 ms",
     async (state) => {
       const gpus = fakeGpus(8);
-      host.plug(gpus);
-      host.driver.set(gpus);
-      const live = host.open();
-      await live.start();
+      const live = await started(gpus);
       const fenced = changed(live, ({ kind }) => kind === "fenced");
       host.driver.set(without(gpus, 3, state));
       await fenced;
@@ -82,10 +88,7 @@ describe("a sick device", () => {
     "demand 3: when one of eight turns to %s, seven are healthy and one is fenced with its reason",
     async (state) => {
       const gpus = fakeGpus(8);
-      host.plug(gpus);
-      host.driver.set(gpus);
-      const live = host.open();
-      await live.start();
+      const live = await started(gpus);
 
       expect(live.list()).toHaveLength(8);
       const fenced = changed(live, ({ kind }) => kind === "fenced");
@@ -175,10 +178,7 @@ describe("looking anew", () => {
 
   it("demand 17: a device that is removed is fenced as missing and told; back in another place, it is the same", async () => {
     const gpus = fakeGpus(2);
-    host.plug(gpus);
-    host.driver.set(gpus);
-    const live = host.open();
-    await live.start();
+    const live = await started(gpus);
     const missing = changed(live, ({ kind }) => kind === "missing");
     host.sysfs.unplug(gpus[1]?.address ?? "");
     host.driver.set(gpus.slice(0, 1));
@@ -197,10 +197,7 @@ describe("looking anew", () => {
 
   it("demand 18: devices keep their UUIDs when their indices change places", async () => {
     const gpus = fakeGpus(4);
-    host.plug(gpus);
-    host.driver.set(gpus);
-    const live = host.open();
-    await live.start();
+    const live = await started(gpus);
     const before = live.list();
     const turned = gpus.toReversed();
     host.driver.set(turned);
@@ -213,10 +210,7 @@ describe("looking anew", () => {
 
   it("tells a library that was upgraded under its module, and fences until they fit again", async () => {
     const gpus = fakeGpus(1);
-    host.plug(gpus);
-    host.driver.set(gpus);
-    const live = host.open();
-    await live.start();
+    const live = await started(gpus);
     const fenced = changed(live, ({ kind }) => kind === "fenced");
     host.sysfs.write("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.595.71.05", "");
     host.sysfs.link(

@@ -261,6 +261,22 @@ describe("nextStep", () => {
     expect(run(world, [])).toEqual(["stop", "start", "see-gpus", "probe"]);
   });
 
+  it("a pod that nobody could log in to is made anew, once, and only while it is new", () => {
+    const container = seenContainer({ state: "running", startedAtMs: T0 + 1 });
+    const made = withSeenStart(podRecord({ healedStartMs: T0 + 1, timeline: { created: 500 } }), container);
+    const seen = look(newWorld({ container, keys: made.wanted.spec.sshKeys }));
+    const stepOf = (record: PodRecord, nowMs: number) =>
+      nextStep({ ...STILL, record, seen, ssh: { startedAtMs: T0 + 1, state: "lost" }, nowMs });
+    const atMs = made.acceptedAtMs + 500;
+
+    expect(stepOf(made, atMs + 600_000 - 1)).toBe("remake");
+    expect(stepOf({ ...made, healedStartMs: undefined }, atMs)).toBe("heal");
+    expect(stepOf(made, atMs + 600_000)).toBeUndefined();
+    expect(stepOf({ ...made, remade: true }, atMs)).toBeUndefined();
+    expect(stepOf({ ...made, timeline: { created: 500, sshReady: 900 } }, atMs)).toBeUndefined();
+    expect(stepOf({ ...made, timeline: {} }, atMs)).toBeUndefined();
+  });
+
   it("changed keys are written without touching the container", () => {
     const world = newWorld();
     run(world, []);
