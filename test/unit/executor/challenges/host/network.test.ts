@@ -1,4 +1,6 @@
 /** The network of the window through which a validator looks: a pod's, and never one that a pod has. */
+import { setImmediate } from "node:timers/promises";
+
 import { describe, expect, it } from "vitest";
 
 import { createKeyedLock } from "../../../../../common/keyed-lock.ts";
@@ -69,6 +71,8 @@ describe("the network of the window", () => {
     const admitted = host.admissions.run(ADMISSION, () => admission.promise, signal);
 
     const borrowing = host.borrow();
+    // All that it can do without waiting is done by then.
+    await setImmediate();
     const before = host.networks.choose([slot(0).subnet]);
     admission.resolve();
     await Promise.all([admitted, borrowing]);
